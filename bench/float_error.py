@@ -1,0 +1,61 @@
+"""kernels/c/<function>_f32.c -> its maximal error over all float32 inputs (--step 1) or every step-th, against float64.
+
+Subnormal inputs are left out: they count as zero while a float target runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from s2c.ops.functions import FUNCTIONS
+from s2c.resources import folder
+
+HERE = Path(__file__).resolve().parent
+# C's name of the reference where it is not that of the function.
+REFERENCES = {"abs": "fabs"}
+# Results smaller than this count by their absolute error.
+SMALLEST = {"gelu_tanh": 1e-6, "silu": 1e-35}
+
+
+def measure(name: str, step: int, scratch: Path) -> str:
+    program = scratch / name
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ziglang", "cc", "-O3", "-march=native", "-ffp-contract=off"),
+            *("-fno-sanitize=undefined", f"-I{folder('kernels') / 'c'}", f"-DKERNEL={name}_f32"),
+            *(
+                f'-DKERNEL_FILE="{name}_f32.c"',
+                "-include",
+                "math.h",
+                f"-DREFERENCE={REFERENCES.get(name, name)}",
+            ),
+            *(str(HERE / "float_error.c"), "-lm", "-o", str(program)),
+        ],
+        check=True,
+    )
+    command = [str(program), str(step), str(SMALLEST.get(name, 0.0))]
+    text = subprocess.run(command, capture_output=True, text=True).stdout
+    ulp, relative, absolute, worst, wrong, wrong_input = text.split()
+    line = f"{name:11} {ulp:>6} ulp  {relative} relative, the worst at {worst}"
+    if name in SMALLEST:
+        line += f"; below {SMALLEST[name]:g}: {absolute} absolute"
+    return line if wrong == "0" else f"{line}; WRONG special values: {wrong}, one at {wrong_input}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--step", type=int, default=1, help="take every step-th bit pattern")
+    parser.add_argument("functions", nargs="*", default=sorted(FUNCTIONS))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor() as pool:
+        for line in pool.map(lambda name: measure(name, options.step, Path(scratch)), options.functions):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The polynomials of kernels/c/*_f32.c: prints float32 coefficients and the maximal error of each.
+
+Remez' exchange algorithm on a grid (E. W. Cheney, "Introduction to Approximation Theory", chapter 3). The coefficients
+become float32 one by one, lowest power first, and what is left is fitted again each time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+GRID = 20001
+ROUNDS = 60
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """value(x) = rest(x) + sum of c[k] x**(lowest + k), where the error counts as a share of size(x)."""
+
+    name: str
+    low: float
+    high: float
+    lowest: int
+    terms: int
+    rest: Function  # what is to be fitted: the value without its exact terms
+    size: Function
+
+
+def erfc(x: np.ndarray) -> np.ndarray:
+    return np.vectorize(math.erfc, otypes=[np.float64])(x)
+
+
+HALF_LN2 = math.log(2.0) / 2.0 + 1e-4
+GELU_END = 13.2  # where the tail of the normal distribution leaves float
+
+
+def mills(x: np.ndarray) -> np.ndarray:
+    """exp(x*x/2) times the integral of the standard normal density beyond x; Lentz' continued fraction from 3 on."""
+    near = np.minimum(x, 3.0)
+    direct = 0.5 * np.exp(near * near / 2) * erfc(near / math.sqrt(2.0))
+    far = np.maximum(x, 3.0)
+    fraction = far
+    for step in range(200, 0, -1):
+        fraction = far + step / fraction
+    return np.where(x < 3.0, direct, 1.0 / (math.sqrt(2.0 * math.pi) * fraction))
+
+
+def gelu_share(u: np.ndarray) -> np.ndarray:
+    """mills(a) / (1 - u) for u = 0.3 * a / (1 + 0.3 * a)."""
+    return np.asarray(mills(u / (0.3 * (1.0 - u))) / (1.0 - u))
+
+
+def grid_of(fit: Fit) -> np.ndarray:
+    """Chebyshev points, without zero, where a relative error has no meaning."""
+    angles = np.linspace(0.0, math.pi, GRID)
+    grid = (fit.low + fit.high) / 2 - (fit.high - fit.low) / 2 * np.cos(angles)
+    return np.asarray(grid[np.abs(grid) > 1e-9])
+
+
+def extrema(error: np.ndarray, count: int) -> np.ndarray:
+    """Indices of `count` alternating peaks of the error; the smaller end is dropped while there are too many."""
+    flips = np.flatnonzero(np.sign(error[1:]) != np.sign(error[:-1])) + 1
+    pieces = np.split(np.arange(error.size), flips)
+    peaks = [piece[np.argmax(np.abs(error[piece]))] for piece in pieces]
+    while len(peaks) > count:
+        del peaks[0 if abs(error[peaks[0]]) < abs(error[peaks[-1]]) else -1]
+    return np.array(peaks)
+
+
+def remez(grid: np.ndarray, wanted: np.ndarray, size: np.ndarray, powers: list[int]) -> np.ndarray:
+    """Coefficients of `powers` that minimise the maximum of |wanted - polynomial| / size."""
+    columns = np.stack([grid**power / size for power in powers], axis=1)
+    target = wanted / size
+    points = np.linspace(0, grid.size - 1, len(powers) + 1).astype(int)
+    best, best_error = np.zeros(len(powers)), math.inf
+    for _ in range(ROUNDS):
+        signs = (-1.0) ** np.arange(points.size)
+        system = np.column_stack([columns[points], signs])
+        coefficients = np.linalg.solve(system, target[points])[:-1]
+        error = target - columns @ coefficients
+        if np.abs(error).max() < best_error:
+            best, best_error = coefficients, float(np.abs(error).max())
+        new = extrema(error, len(powers) + 1)
+        if new.size <= len(powers) or np.array_equal(new, points):
+            break
+        points = new
+    return best
+
+
+def solve(fit: Fit) -> tuple[list[np.float32], float]:
+    """The coefficients, lowest power first, and their maximal error before any rounding of the evaluation."""
+    grid = grid_of(fit)
+    wanted, size = fit.rest(grid), fit.size(grid)
+    fixed: list[np.float32] = []
+    for index in range(fit.terms):
+        powers = list(range(fit.lowest + index, fit.lowest + fit.terms))
+        first = np.float32(remez(grid, wanted, size, powers)[0])
+        fixed.append(first)
+        wanted = wanted - float(first) * grid ** powers[0]
+    return fixed, float(np.abs(wanted / size).max())
+
+
+FITS = (
+    Fit(
+        "expm1(r) = r + r*r*p(r)",
+        low=-HALF_LN2,
+        high=HALF_LN2,
+        lowest=2,
+        terms=5,
+        rest=lambda r: np.expm1(r) - r,
+        size=lambda r: np.abs(np.expm1(r)),
+    ),
+    Fit(
+        "log(1 + f) = f - f*f/2 + f*f*f*p(f)",
+        low=math.sqrt(0.5) - 1.0,
+        high=math.sqrt(2.0) - 1.0,
+        lowest=3,
+        terms=9,
+        rest=lambda f: np.log1p(f) - f + f * f / 2,
+        size=lambda f: np.abs(np.log1p(f)),
+    ),
+    Fit(
+        "log(1 + e) = e + e*e*p(e)",
+        low=0.0,
+        high=1.0,
+        lowest=2,
+        terms=9,
+        rest=lambda e: np.log1p(e) - e,
+        size=np.log1p,
+    ),
+    Fit(
+        "erf(x) = 1 - exp(-(x + x*p(x)))",
+        low=0.0,
+        high=4.0,
+        lowest=1,
+        terms=10,
+        rest=lambda x: -np.log(erfc(x)) - x,
+        size=lambda x: (1.0 - erfc(x)) / erfc(x),
+    ),
+    Fit(
+        "gelu(-x) = -x * exp(-x*x/2) * t*p(u), t = 1 / (1 + 0.3 * x), u = 0.3 * x * t",
+        low=0.0,
+        high=0.3 * GELU_END / (1.0 + 0.3 * GELU_END),
+        lowest=0,
+        terms=10,
+        rest=gelu_share,
+        size=gelu_share,
+    ),
+)
+
+
+def main() -> None:
+    for fit in FITS:
+        coefficients, error = solve(fit)
+        print(f"{fit.name} on [{fit.low:.4f}, {fit.high:.4f}]: error {error:.2e} = 2**{math.log2(error):.1f}")
+        for power, value in enumerate(coefficients):
+            print(f"  {power}: {float(value):.9g}f")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+/* What every kernel file includes: exact integer types, and what compilers spell differently. */
+#ifndef S2C_BASE_H
+#define S2C_BASE_H
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define S2C_INLINE static inline __attribute__((always_inline, unused))
+#define S2C_LAYER static __attribute__((noinline))
+#define S2C_INFINITY __builtin_inff()
+#define S2C_NAN __builtin_nanf("")
+#else
+#define S2C_INLINE static inline
+#define S2C_LAYER static
+#define S2C_INFINITY ((float)(1e300 * 1e300))
+#define S2C_NAN (S2C_INFINITY - S2C_INFINITY)
+#endif
+
+#endif

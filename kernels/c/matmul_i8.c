@@ -1,0 +1,16 @@
+/* matmul on int8: output[r, n] = clamp(zero + scale(bias[n] + sum over k of input[r, k] * weight[n, k])), in groups.
+   weight [groups][columns][depth], bias and multiplier int32 and shift int8 for each output (or one of the two scales).
+   pack: weight = interleave_2
+   Constant: every loop runs over an extent. */
+#include "lib/rows_i8.h"
+
+S2C_INLINE void matmul_i8(int8_t *restrict output, const int8_t *restrict input, const int8_t *weight,
+                          const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int32_t rows,
+                          int32_t groups, int32_t columns, int32_t depth, int32_t scales, int32_t least_shift,
+                          int32_t most_shift, int32_t headroom, int32_t zero, int32_t lo, int32_t hi)
+{
+    const s2c_result result =
+        (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, zero, lo, hi};
+    const s2c_addend none = (s2c_addend){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    s2c_rows(output, input, 0, weight, rows, groups, columns, depth, result, none);
+}

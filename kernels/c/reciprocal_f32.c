@@ -1,0 +1,22 @@
+/* output[i] = 1 / input[i], lib/reciprocal.h.
+   @ERROR
+   NaN stays NaN, +-inf become +-0, and so does what lies beyond +-2^126, whose reciprocal is subnormal; zeros and subnormals
+   become inf with their sign.
+   in place: input
+   Constant: selects, no branch, no division. */
+#include "lib/reciprocal.h"
+
+S2C_INLINE float s2c_reciprocal_float(float x)
+{
+    const float magnitude = s2c_abs(x);
+    const float y = s2c_reciprocal_of_positive(magnitude);
+    const float normal = s2c_select(magnitude > 0x1p126f, 0.0f, y);
+    return s2c_with_sign(s2c_select(magnitude < S2C_SMALLEST, S2C_INFINITY, normal), x);
+}
+
+S2C_INLINE void reciprocal_f32(float *output, const float *input, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++) {
+        output[i] = s2c_reciprocal_float(input[i]);
+    }
+}

@@ -1,0 +1,47 @@
+"""s2c: a trained net in, one program of fixed shape out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2c.errors import CompileError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from s2c.program import Program
+
+__all__ = ["CompileError", "compile", "load"]
+
+
+def compile(
+    model: str | Path,
+    target: str = "host",
+    dims: Mapping[str, int] | None = None,
+    consts: Mapping[str, np.ndarray] | None = None,
+    name: str | None = None,
+    cc: str | None = None,
+) -> Program:
+    """The program of a .tflite or .onnx model for a target; raises CompileError with all that is wrong.
+
+    dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by default
+    the file's name), cc a C compiler instead of the bundled one.
+    """
+    from s2c.artifact import write_artifact
+    from s2c.driver import compile_model, make_request
+    from s2c.program import Program
+
+    compilation = compile_model(make_request(model, target, name, dims, consts, cc))
+    temporary = tempfile.TemporaryDirectory(prefix="s2c-")
+    write_artifact(compilation, Path(temporary.name))
+    return Program(Path(temporary.name), temporary)
+
+
+def load(folder: str | Path) -> Program:
+    """The program in a folder that s2c compile or Program.save wrote."""
+    from s2c.program import Program
+
+    return Program(Path(folder))

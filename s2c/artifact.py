@@ -1,0 +1,194 @@
+"""A Compilation to a folder: sources, manifest, golden vectors, and the built image with what was measured on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2c import cost, oracle
+from s2c.driver import Compilation, Request, too_large
+from s2c.emit.c_family import emit_header, emit_source, specialisations
+from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
+from s2c.emit.text import comment_text
+from s2c.image import Facts, analyse
+from s2c.inputs import random_inputs
+from s2c.ir import Node
+from s2c.program import BUILD, MANIFEST_VERSION
+from s2c.target import Image, build
+
+GOLDEN_SEED = 1
+GOLDEN_COUNT = 4
+GOLDEN_BYTES = 65536
+
+
+def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
+    """Fills an empty folder; returns the manifest. Raises CompileError where the target's memory does not suffice."""
+    request, plan = compilation.request, compilation.plan
+    name = request.name
+    title = comment_text(f"{name}: compiled by s2c {version()} from {request.model.name}")
+    goldens = make_goldens(compilation)
+    write(folder / f"{name}.h", emit_header(plan, name, title))
+    write(folder / f"{name}.c", emit_source(plan, name, title, request.target.language))
+    write(folder / "main.c", emit_main(plan, name, goldens))
+    write(folder / "CMakeLists.txt", emit_cmake(name))
+    write_goldens(folder / "golden.npz", goldens)
+    keep_model(request, folder)
+    build_folder = folder / BUILD
+    build_folder.mkdir()
+    write(build_folder / "net.h", emit_net_header(plan, name))
+    image = build(request.target, folder, name, build_folder, request.cc)
+    facts = analyse(image.path, image.object, f"{name}_run", request.target.arch)
+    refuse_overflow(request, plan.arena_bytes, facts)
+    tidy(build_folder, image)
+    manifest = make_manifest(compilation, facts)
+    write(folder / f"{name}.json", json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def version() -> str:
+    return metadata.version("s2c")
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def tidy(build_folder: Path, image: Image) -> None:
+    """The image and the net's object stay, for run and verify."""
+    for path in sorted(build_folder.iterdir()):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path not in (image.path, image.object) and path.name != "net.h":
+            path.unlink()
+
+
+def keep_model(request: Request, folder: Path) -> None:
+    """The model and the bound inputs travel along, so that verify starts from what the user gave."""
+    shutil.copyfile(request.model, folder / f"{request.name}{request.model.suffix}")
+    if request.consts:
+        np.savez(folder / "consts.npz", **{name: request.consts[name] for name in sorted(request.consts)})
+
+
+def make_goldens(compilation: Compilation) -> list[Golden]:
+    """Random inputs from a fixed seed, with the oracle's results; fewer where they are large."""
+    graph = compilation.reference
+    size = sum(node.type.bytes for node in (*graph.inputs, *graph.outputs))
+    count = max(1, min(GOLDEN_COUNT, GOLDEN_BYTES // max(size, 1)))
+    source = np.random.default_rng(GOLDEN_SEED)
+    result = []
+    for _ in range(count):
+        inputs = random_inputs(graph, source)
+        result.append(Golden(inputs, oracle.run(graph, *inputs)))
+    return result
+
+
+def write_goldens(path: Path, goldens: list[Golden]) -> None:
+    """input_0 .. and output_0 .., each with the golden vectors along a new first axis."""
+    arrays = {
+        f"{role}_{index}": np.stack([getattr(golden, f"{role}s")[index] for golden in goldens])
+        for role in ("input", "output")
+        for index in range(len(getattr(goldens[0], f"{role}s")))
+    }
+    np.savez(path, **arrays)
+
+
+def refuse_overflow(request: Request, arena_bytes: int, facts: Facts) -> None:
+    flash, ram = request.target.memory("flash"), request.target.memory("ram")
+    used = arena_bytes + (facts.stack_bytes or 0)
+    if ram is not None and used > ram.size:
+        raise too_large(request, "RAM", ram.size, used, "arena and stack")
+    if flash is not None and facts.image_bytes > flash.size:
+        raise too_large(request, "flash", flash.size, facts.image_bytes, "code and constants")
+
+
+# the manifest
+
+
+def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
+    request, plan = compilation.request, compilation.plan
+    specials = specialisations(plan, request.name)
+    return {
+        "manifest_version": MANIFEST_VERSION,
+        "name": request.name,
+        "target": request.target.name,
+        "model": {
+            "file": f"{request.name}{request.model.suffix}",
+            "sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
+        },
+        "flags": {
+            "dims": dict(sorted(request.dims.items())),
+            "consts": sorted(request.consts),
+            "cc": request.cc,
+            "sha256": request.digest(),
+        },
+        "versions": versions(request),
+        "inputs": [tensor(node, offset) for node, offset in zip(plan.graph.inputs, plan.inputs, strict=True)],
+        "outputs": [
+            tensor(node, offset) for node, offset in zip(plan.graph.outputs, plan.outputs, strict=True)
+        ],
+        "macs": cost.plan_macs(plan),
+        "source_macs": cost.macs(compilation.source),
+        "parameters": cost.parameters(plan.graph),
+        "arena_bytes": plan.arena_bytes,
+        "arena_lower_bound": plan.lower_bound,
+        "stack_bytes": facts.stack_bytes,
+        "rom_bytes": facts.rom_bytes,
+        "image_bytes": facts.image_bytes,
+        "float_mode": float_mode(compilation),
+        "kernels": sorted({call.kernel.name for call in plan.calls}),
+        "calls": [
+            {**asdict(cost.call_cost(call)), "function": special.function}
+            for call, special in zip(plan.calls, specials, strict=True)
+        ],
+        "certificate": certificate(compilation, facts),
+    }
+
+
+def float_mode(compilation: Compilation) -> str:
+    nodes = [node for call in compilation.plan.calls for node in call.nodes]
+    return "subnormals count as zero" if any(node.type.dtype == "f32" for node in nodes) else "no floats"
+
+
+def versions(request: Request) -> Mapping[str, str]:
+    """Of what decides the bytes: s2c, and the compiler that builds the image."""
+    result = {"s2c": version(), "python": platform.python_version(), "numpy": metadata.version("numpy")}
+    if request.cc is None:
+        result["ziglang"] = metadata.version("ziglang")
+    return result
+
+
+def tensor(node: Node, offset: int) -> dict[str, Any]:
+    quant = node.type.quant
+    return {
+        "name": node.layer,
+        "shape": list(node.type.shape),
+        "dtype": node.type.dtype,
+        "bytes": node.type.bytes,
+        "offset": offset,
+        "scale": quant.scale[0] if quant else None,
+        "zero": quant.zero if quant else None,
+    }
+
+
+def certificate(compilation: Compilation, facts: Facts) -> dict[str, Any]:
+    """What was shown without running the net."""
+    return {
+        "accumulators": [asdict(bound) for bound in compilation.bounds],
+        "recursive": list(facts.recursive),
+        "outside_calls": list(facts.outside),
+        "undefined_symbols": list(facts.undefined_symbols),
+        "writable_bytes": facts.writable_bytes,
+        "variable_latency": list(facts.variable_latency),
+        "unproved": list(facts.unproved),
+    }
+
+

@@ -1,0 +1,204 @@
+"""A model file to a Program: read, rewrite, plan, emit, build, measure."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2c import check, oracle
+from s2c.emit.text import identifier
+from s2c.errors import CompileError, error
+from s2c.inputs import random_inputs
+from s2c.ir import Graph, Node
+from s2c.kernel import usable_kernels
+from s2c.load import load_model
+from s2c.ops import OPS
+from s2c.passes import stages
+from s2c.plan import Kernels, Plan, dtype_key, make_plan
+from s2c.plan import run as run_plan
+from s2c.target import Target, load_target
+
+CHECK_SEED = 0
+REFERENCE_STAGE = "fuse_qdq"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; equal requests give equal artifacts. consts are arrays by input name."""
+
+    model: Path
+    target: Target
+    name: str
+    dims: Mapping[str, int]
+    consts: Mapping[str, np.ndarray]
+    cc: str | None
+
+    def digest(self) -> str:
+        """SHA-256 of the flags."""
+        text = repr((self.target.name, self.name, sorted(self.dims.items()), self.cc))
+        hasher = hashlib.sha256(text.encode())
+        for name in sorted(self.consts):
+            array = np.ascontiguousarray(self.consts[name])
+            hasher.update(repr((name, array.shape, array.dtype.str)).encode())
+            hasher.update(array.tobytes())
+        return hasher.hexdigest()
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """source is the Graph as the reader gives it; reference is what the program must equal: source, with quantized ops
+    in the place of floats between quantize and dequantize. Passes after that keep integers to the bit."""
+
+    request: Request
+    source: Graph
+    reference: Graph
+    plan: Plan
+    bounds: tuple[check.AccumulatorBound, ...]
+
+
+def make_request(
+    model: str | Path,
+    target: str,
+    name: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    consts: Mapping[str, np.ndarray] | None = None,
+    cc: str | None = None,
+) -> Request:
+    path = Path(model)
+    return Request(path, load_target(target), identifier(name, path), dict(dims or {}), dict(consts or {}), cc)
+
+
+def kernels_of(target: Target) -> Kernels:
+    """The target's kernels, those for an element type that it does not run left out."""
+    kernels = usable_kernels(target.language, target.features)
+    return {
+        key: found
+        for key, found in kernels.items()
+        if all(dtype in target.dtypes for dtype in found[0].dtypes)
+    }
+
+
+def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
+    """The Graph after each stage, "load" first."""
+    kernels = kernels_of(request.target)
+
+    def has_kernel(node: Node) -> bool:
+        return f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in kernels
+
+    graph = load_model(request.model, request.dims, request.consts)
+    yield "load", graph
+    yield from stages(graph, has_kernel)
+
+
+def compile_model(request: Request, checked: bool = False) -> Compilation:
+    """Raises CompileError. checked: runs the oracle after each stage and asserts that nothing moved the result."""
+    source: Graph | None = None
+    reference: Graph | None = None
+    graph: Graph | None = None
+    dump = dump_folder()
+    for index, (stage, graph) in enumerate(analyse_model(request)):
+        source = source or graph
+        reference = graph if stage == REFERENCE_STAGE else reference
+        write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
+        if checked:
+            check_stage(stage, source, graph)
+    assert source is not None and reference is not None and graph is not None
+    check.check_types(graph)
+    bounds = check.accumulator_bounds(graph)
+    plan = make_plan(graph, kernels_of(request.target))
+    write_dump(dump, "90_plan.txt", str(plan))
+    if checked:
+        check_plan(source, plan)
+    refuse_large(request, plan)
+    return Compilation(request, source, reference, plan, bounds)
+
+
+def refuse_large(request: Request, plan: Plan) -> None:
+    """Before anything is emitted: an arena or constants that cannot fit need no compiler to be refused."""
+    flash, ram = request.target.memory("flash"), request.target.memory("ram")
+    if ram is not None and plan.arena_bytes > ram.size:
+        raise too_large(request, "RAM", ram.size, plan.arena_bytes, "arena")
+    constants = sum({id(array): array.nbytes for call in plan.calls for array in call.consts.values()}.values())
+    if flash is not None and constants > flash.size:
+        raise too_large(request, "flash", flash.size, constants, "constants")
+
+
+def too_large(request: Request, memory: str, limit: int, needed: int, what: str) -> CompileError:
+    return error(
+        request.name,
+        f"at most {limit} bytes of {memory}, which {request.target.name} has",
+        f"{needed} bytes of {what}",
+        "choose a target with more memory, or a smaller net",
+    )
+
+
+# checks
+
+
+def check_stage(stage: str, source: Graph, graph: Graph) -> None:
+    check.check_types(graph)
+    arrays = random_inputs(source, np.random.default_rng(CHECK_SEED))
+    check_same(stage, source, arrays, oracle.run(graph, *arrays))
+
+
+def check_plan(source: Graph, plan: Plan) -> None:
+    arrays = random_inputs(source, np.random.default_rng(CHECK_SEED))
+    check_same("plan", source, arrays, run_plan(plan, *arrays))
+
+
+def check_same(
+    stage: str, source: Graph, arrays: tuple[np.ndarray, ...], found: tuple[np.ndarray, ...]
+) -> None:
+    """Integers by equality. A pass that fuses quantized ops may move a result by one step; floats by 1e-5."""
+    wanted = oracle.run(source, *arrays)
+    for node, a, b in zip(source.outputs, wanted, found, strict=True):
+        if node.type.dtype != "f32":
+            limit = 0.0
+        elif any(each.op == "quantize" for each in source.nodes()):
+            limit = 0.1 * float(np.abs(a).max(initial=0))
+        else:
+            limit = 1e-5 * float(np.abs(a).max(initial=0))
+        difference = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0))
+        assert difference <= limit, f"stage {stage} moved output {node.layer} by {difference} (allowed: {limit})"
+
+
+def dump_folder() -> Path | None:
+    """S2C_DUMP names a folder that gets the text of every stage."""
+    name = os.environ.get("S2C_DUMP")
+    if not name:
+        return None
+    path = Path(name)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write_dump(dump: Path | None, name: str, text: str) -> None:
+    if dump is not None:
+        (dump / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def staged_folder(final: Path) -> Iterator[Path]:
+    """A folder that becomes `final` when the block ends, and is gone when it raises."""
+    import shutil
+    import tempfile
+
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    try:
+        yield temporary
+        if final.exists():
+            old = temporary.with_name(temporary.name + ".old")
+            final.rename(old)
+            temporary.rename(final)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,262 @@
+"""Plan -> the C source and header of a net: constants, one function per distinct kernel call, one line per call."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2c.emit.text import comment_text, format_array, format_float
+from s2c.ir import Node
+from s2c.kernel import Argument, Kernel
+from s2c.plan import Call, Plan
+from s2c.resources import folder
+
+CTYPES: Mapping[str, str] = {"float32": "float", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t"}
+INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
+GUARD = re.compile(r"^#ifndef (S2C_\w+_H)\n#define \1\n(.*)\n#endif\n\Z", re.DOTALL | re.MULTILINE)
+WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Specialisation:
+    """One function of the emitted file: a kernel with its parameters as literals."""
+
+    function: str
+    kernel: Kernel
+    params: Mapping[str, int | float]
+
+
+# the header
+
+
+def emit_header(plan: Plan, name: str, title: str) -> str:
+    upper = name.upper()
+    lines = [
+        f"/* {title} */",
+        f"#ifndef {upper}_H",
+        f"#define {upper}_H",
+        "#include <stdint.h>",
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+        "/* All the memory that the net uses but its stack; the caller owns it, aligned to 16 bytes. */",
+        f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
+        "",
+    ]
+    for index, (node, offset) in enumerate(zip(plan.graph.inputs, plan.inputs, strict=True)):
+        lines += tensor_lines(name, f"input_{index}", node, offset)
+    for index, (node, offset) in enumerate(zip(plan.graph.outputs, plan.outputs, strict=True)):
+        lines += tensor_lines(name, f"output_{index}", node, offset)
+    lines += [
+        "/* Inputs and outputs share the arena's memory with everything else: write all inputs before each run, and",
+        "   read the outputs before the next. Reentrant: two arenas may run at once. */",
+        f"void {name}_run(void *arena);",
+        "",
+        "#ifdef __cplusplus",
+        "}",
+        "#endif",
+        "",
+        "#endif",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def tensor_lines(name: str, role: str, node: Node, offset: int) -> list[str]:
+    """Size, quantization and typed accessor of an input or output."""
+    upper = f"{name}_{role}".upper()
+    ctype = CTYPES[node.type.numpy.name]
+    shape = " x ".join(map(str, node.type.shape)) or "scalar"
+    lines = [
+        f"/* {role.replace('_', ' ')}: {comment_text(node.layer)}, {shape} */",
+        f"#define {upper}_SIZE {node.type.size}",
+    ]
+    if node.type.quant is not None:
+        lines.append(f"#define {upper}_SCALE {format_float(node.type.quant.scale[0])}")
+        lines.append(f"#define {upper}_ZERO {parenthesised(node.type.quant.zero)}")
+    return [
+        *lines,
+        f"static inline {ctype} *{name}_{role}(void *arena)",
+        "{",
+        f"    return ({ctype} *)(void *)((unsigned char *)arena + {offset});",
+        "}",
+        "",
+    ]
+
+
+def parenthesised(value: int) -> str:
+    return f"({value})" if value < 0 else str(value)
+
+
+# the source
+
+
+def emit_source(plan: Plan, name: str, title: str, language: str) -> str:
+    kernels = sorted({call.kernel for call in plan.calls}, key=lambda kernel: kernel.name)
+    uses_floats = any(node.type.dtype == "f32" for call in plan.calls for node in call.nodes)
+    specials = specialisations(plan, name)
+    constants, references = emit_constants(plan, name)
+    library = ["float_mode.h"] if uses_floats else []
+    parts = [
+        f"/* {title} */",
+        f'#include "{name}.h"\n',
+        *paste_sources(folder("kernels") / language, library, kernels),
+        *constants,
+        *(emit_specialisation(each) for each in unique(specials)),
+        emit_run(plan, name, specials, references, uses_floats),
+    ]
+    return "\n".join(parts)
+
+
+def unique(specials: Sequence[Specialisation]) -> Iterator[Specialisation]:
+    seen: set[str] = set()
+    for each in specials:
+        if each.function not in seen:
+            seen.add(each.function)
+            yield each
+
+
+def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel]) -> list[str]:
+    """The text of the kernels, each preceded by the library files that it includes, every file once."""
+    pasted: set[Path] = set()
+    parts: list[str] = []
+
+    def paste(path: Path) -> None:
+        if path in pasted:
+            return
+        pasted.add(path)
+        text = path.read_text(encoding="utf-8")
+        for included in INCLUDE.findall(text):
+            paste((path.parent / included).resolve())
+        body = INCLUDE.sub("", text)
+        inner = GUARD.search(body)
+        if inner is not None:
+            body = body[: inner.start()] + inner.group(2).strip("\n") + "\n"
+        parts.append(body)
+
+    for name in library:
+        paste((root / "lib" / name).resolve())
+    for kernel in kernels:
+        paste(kernel.path.resolve())
+    return [part.replace("#include <stdint.h>\n", "") for part in parts]
+
+
+def specialisations(plan: Plan, name: str) -> list[Specialisation]:
+    """One per call; calls of one kernel with the same parameters share a function."""
+    known: dict[tuple[str, tuple[tuple[str, int | float], ...]], Specialisation] = {}
+    result = []
+    for call in plan.calls:
+        key = (call.kernel.name, tuple(call.params.items()))
+        if key not in known:
+            count = sum(each.kernel is call.kernel for each in known.values())
+            function = f"{name}_{call.kernel.function}_{count}"
+            known[key] = Specialisation(function, call.kernel, call.params)
+        result.append(known[key])
+    return result
+
+
+def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
+    """The arrays' definitions, equal ones once, and the name for each array by id."""
+    definitions: list[str] = []
+    names: dict[tuple[str, str], str] = {}
+    references: dict[int, str] = {}
+    for index, call in enumerate(plan.calls):
+        operands = [(f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)]
+        for role, array in [*operands, *call.consts.items()]:
+            digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+            key = (array.dtype.name, digest)
+            if key not in names:
+                names[key] = f"{name}_{role}_{index}"
+                ctype = CTYPES[array.dtype.name]
+                head = f"static const {ctype} {names[key]}[{array.size}] = {{"
+                definitions.append(f"/* {comment_text(call.layer)} */\n{head}\n{format_array(array)}\n}};\n")
+            references[id(array)] = names[key]
+    return definitions, references
+
+
+def format_param(value: int | float) -> str:
+    if isinstance(value, float):
+        return format_float(value)
+    return "INT32_MIN" if value == -(1 << 31) else str(value)
+
+
+def emit_specialisation(special: Specialisation) -> str:
+    pointers = [each for each in special.kernel.arguments if each.pointer]
+    names = [each.name for each in pointers]
+    literals = [format_param(special.params[each.name]) for each in special.kernel.arguments if not each.pointer]
+    head = f"S2C_LAYER void {special.function}("
+    call = f"    {special.kernel.function}("
+    declared = [declaration(each, index == 0) for index, each in enumerate(pointers)]
+    return "\n".join(
+        (
+            wrap(head, declared, ")"),
+            "{",
+            wrap(call, names + literals, ");"),
+            "}",
+            "",
+        )
+    )
+
+
+def declaration(argument: Argument, is_output: bool) -> str:
+    constant = "" if is_output or argument.name == "scratch" else "const "
+    return f"{constant}{argument.ctype} *{argument.name}"
+
+
+def wrap(head: str, items: Sequence[str], tail: str) -> str:
+    """head, comma-separated items and tail, broken into lines that align under the first item."""
+    lines = [head]
+    for index, item in enumerate(items):
+        text = item + ("," if index + 1 < len(items) else tail)
+        if len(lines[-1]) + len(text) + 1 > WIDTH and lines[-1].strip():
+            lines.append(" " * len(head) + text)
+        else:
+            lines[-1] += text if lines[-1].endswith("(") or not lines[-1].strip() else " " + text
+    return "\n".join(lines)
+
+
+def emit_run(
+    plan: Plan, name: str, specials: Sequence[Specialisation], references: Mapping[int, str], uses_floats: bool
+) -> str:
+    lines = [f"void {name}_run(void *arena)", "{", "    unsigned char *const memory = arena;"]
+    if uses_floats:
+        lines.append("    const uint64_t mode = s2c_flush_subnormals();")
+    if not plan.calls:
+        lines.append("    (void)memory;")
+    for call, special in zip(plan.calls, specials, strict=True):
+        line = wrap(f"    {special.function}(", call_operands(call, references), ");")
+        lines.append(f"    /* {comment_text(call.layer)} */\n{line}")
+    if uses_floats:
+        lines.append("    s2c_restore_float_mode(mode);")
+    return "\n".join((*lines, "}", ""))
+
+
+def call_operands(call: Call, references: Mapping[int, str]) -> list[str]:
+    """One expression for each pointer argument: output, inputs, scratch, consts."""
+    pointers = [each for each in call.kernel.arguments if each.pointer]
+    inputs = list(call.inputs)
+    result = [at(call.output, pointers[0], writes=True)]
+    for argument in pointers[1:]:
+        if argument.name == "scratch":
+            assert call.scratch is not None, call.kernel.name
+            result.append(at(call.scratch, argument, writes=True))
+        elif argument.name in call.consts:
+            result.append(references[id(call.consts[argument.name])])
+        else:
+            value = inputs.pop(0)
+            result.append(references[id(value)] if isinstance(value, np.ndarray) else at(value, argument, False))
+    assert not inputs, (call.kernel.name, inputs)
+    return result
+
+
+def at(offset: int, argument: Argument, writes: bool) -> str:
+    constant = "" if writes else "const "
+    return f"({constant}{argument.ctype} *)(void *)(memory + {offset})"
+
+

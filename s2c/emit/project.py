@@ -1,0 +1,134 @@
+"""What surrounds a net's source: the header a build needs, a self-checking main, CMake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2c.emit.c_family import CTYPES
+from s2c.emit.text import format_array
+from s2c.ir import Node
+from s2c.plan import Plan
+
+FLOAT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One set of inputs with the outputs that the oracle computes for them."""
+
+    inputs: tuple[np.ndarray, ...]
+    outputs: tuple[np.ndarray, ...]
+
+
+def emit_net_header(plan: Plan, name: str) -> str:
+    """net.h, through which a target's harness finds the net."""
+
+    def spans(nodes: Sequence[Node], offsets: Sequence[int]) -> str:
+        return ", ".join(
+            f"{{{offset}u, {node.type.bytes}u}}" for node, offset in zip(nodes, offsets, strict=True)
+        )
+
+    return (
+        f'#include "{name}.h"\n'
+        f"#define S2C_RUN {name}_run\n"
+        f"#define S2C_ARENA_BYTES {plan.arena_bytes}\n"
+        f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
+        f"#define S2C_OUTPUTS {{{spans(plan.graph.outputs, plan.outputs)}}}\n"
+    )
+
+
+def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
+    """A main that runs the golden inputs and returns how many of them gave another result."""
+    count = len(goldens)
+    parts = [
+        f"/* Checks {name} on the device: main returns 0 when all {count} golden results come out. */",
+        f'#include "{name}.h"\n',
+        "typedef union {",
+        "    double aligned;",
+        f"    unsigned char bytes[{name.upper()}_ARENA_BYTES];",
+        "} arena_memory;\n",
+        "static arena_memory arena;\n",
+    ]
+    writes: list[str] = []
+    checks: list[str] = []
+    for role, nodes in (("input", plan.graph.inputs), ("output", plan.graph.outputs)):
+        for index, node in enumerate(nodes):
+            ctype = CTYPES[node.type.numpy.name]
+            values = [getattr(golden, f"{role}s")[index].reshape(-1) for golden in goldens]
+            array = f"{role}_{index}"
+            size = node.type.size
+            parts.append(f"static const {ctype} {array}[{count * size}] = {{\n{format_array(np.concatenate(values))}\n}};\n")
+            accessor = f"{name}_{role}_{index}(&arena)"
+            if role == "input":
+                writes.append(f"        for (int32_t i = 0; i < {size}; i++) {{")
+                writes.append(f"            {accessor}[i] = {array}[golden * {size} + i];")
+                writes.append("        }")
+            else:
+                test = "differs_float" if node.type.dtype == "f32" else f"differs_{ctype}"
+                checks.append(f"        wrong |= {test}({accessor}, {array} + golden * {size}, {size});")
+    if any(node.type.dtype == "f32" for node in plan.graph.outputs):
+        parts.append(COMPARE_FLOAT)
+    for ctype in sorted({CTYPES[node.type.numpy.name] for node in plan.graph.outputs} - {"float"}):
+        parts.append(COMPARE_INTEGER.replace("TYPE", ctype))
+    parts += [
+        "int main(void)",
+        "{",
+        "    int failures = 0;",
+        f"    for (int32_t golden = 0; golden < {count}; golden++) {{",
+        *writes,
+        f"        {name}_run(&arena);",
+        "        int wrong = 0;",
+        *checks,
+        "        failures += wrong;",
+        "    }",
+        "    return failures;",
+        "}",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+COMPARE_FLOAT = f"""/* Whether a value is off by more than {FLOAT_TOLERANCE} of the largest. */
+static int differs_float(const float *found, const float *wanted, int32_t size)
+{{
+    float largest = 1e-30F;
+    for (int32_t i = 0; i < size; i++) {{
+        const float magnitude = wanted[i] < 0.0F ? -wanted[i] : wanted[i];
+        largest = magnitude > largest ? magnitude : largest;
+    }}
+    int wrong = 0;
+    for (int32_t i = 0; i < size; i++) {{
+        const float error = found[i] < wanted[i] ? wanted[i] - found[i] : found[i] - wanted[i];
+        wrong |= !(error <= {FLOAT_TOLERANCE}F * largest);
+    }}
+    return wrong;
+}}
+"""
+
+COMPARE_INTEGER = """static int differs_TYPE(const TYPE *found, const TYPE *wanted, int32_t size)
+{
+    int wrong = 0;
+    for (int32_t i = 0; i < size; i++) {
+        wrong |= found[i] != wanted[i];
+    }
+    return wrong;
+}
+"""
+
+
+def emit_cmake(name: str) -> str:
+    """A library and its check. A loop must not become a call of memcpy: a freestanding target may have none."""
+    return f"""cmake_minimum_required(VERSION 3.10)
+project({name} C)
+set(CMAKE_C_STANDARD 99)
+add_library({name} STATIC {name}.c)
+target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
+target_compile_options({name} PRIVATE -O2 -fno-builtin)
+add_executable({name}_check main.c)
+target_link_libraries({name}_check PRIVATE {name})
+enable_testing()
+add_test(NAME {name}_check COMMAND {name}_check)
+"""

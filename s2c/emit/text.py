@@ -1,0 +1,72 @@
+"""Names and numbers as C text; nothing from a model reaches the source but through here."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from s2c.errors import error
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
+UNSAFE = re.compile(r"[^A-Za-z0-9 _.:;,/()\[\]+=<>-]")
+LONGEST_COMMENT = 80
+ROW = 16
+KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main "
+    "asm bool class namespace new private public template this".split()
+)
+
+
+def comment_text(text: str) -> str:
+    """A layer's name for a block comment: no asterisk, backslash or control character survives."""
+    short = text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 3] + "..."
+    return UNSAFE.sub("_", short)
+
+
+def identifier(name: str | None, model: Path | None) -> str:
+    """The prefix of every symbol: the user's --name as it is, else the model's file name made into one."""
+    if name is not None:
+        if not IDENTIFIER.match(name) or name in KEYWORDS or name.startswith(("_", "s2c_")):
+            raise error(
+                "--name",
+                "a C identifier of at most 40 letters, digits and underscores that is no keyword",
+                repr(name),
+                "choose another, such as my_net",
+            )
+        return name
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", model.stem if model else "net").strip("_").lower()[:40]
+    if not stem or stem[0].isdigit() or stem in KEYWORDS or stem.startswith("s2c_"):
+        stem = f"net_{stem}"[:40]
+    return stem.rstrip("_")
+
+
+def format_float(value: float) -> str:
+    """A C literal that reads back as the same float32."""
+    if math.isnan(value):
+        return "S2C_NAN"
+    if math.isinf(value):
+        return "S2C_INFINITY" if value > 0 else "-S2C_INFINITY"
+    return f"{np.float32(value):.9g}F" if re.search(r"[.e]", f"{np.float32(value):.9g}") else f"{value:.1f}F"
+
+
+def format_array(array: np.ndarray) -> str:
+    """Rows of literals, without the braces."""
+    flat = array.reshape(-1)
+    values = flat.tolist()
+    if array.dtype != np.float32:
+        return join_rows("%d", values)
+    if not np.isfinite(flat).all():
+        return join_rows("%s", [format_float(each) for each in values])
+    return join_rows("%.8eF", values)
+
+
+def join_rows(form: str, values: list[float] | list[str] | list[int]) -> str:
+    """One formatting operation for the whole array: nets have millions of weights."""
+    row = ", ".join([form] * ROW)
+    whole, rest = divmod(len(values), ROW)
+    rows = [row] * whole + ([", ".join([form] * rest)] if rest else [])
+    return ("    " + ",\n    ".join(rows)) % tuple(values)

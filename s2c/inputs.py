@@ -1,0 +1,76 @@
+"""Inputs to try a net with: random ones, and those that break kernels which branch on data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from s2c.ir import Graph, Type
+
+# How large random float inputs are; a net that quantizes its input gets values over its whole range as well.
+AMPLITUDES = (1.0, 0.1, 10.0, 100.0)
+
+
+def random_inputs(graph: Graph, source: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """One random array per graph input: integers over their whole range, floats around 0."""
+    return tuple(random_array(node.type, source, amplitude(graph, source)) for node in graph.inputs)
+
+
+def amplitude(graph: Graph, source: np.random.Generator) -> float:
+    ranges = [
+        127.0 * each.type.quant.scale[0]
+        for each in graph.nodes()
+        if each.op == "quantize" and each.type.quant is not None and each.inputs[0].op == "input"
+    ]
+    choices = ranges or list(AMPLITUDES)
+    return float(choices[source.integers(len(choices))])
+
+
+def random_array(kind: Type, source: np.random.Generator, size: float) -> np.ndarray:
+    if kind.dtype == "f32":
+        return (source.normal(size=kind.shape) * size).astype(np.float32)
+    if kind.dtype == "bool":
+        return source.integers(0, 2, kind.shape).astype(np.bool_)
+    limits = np.iinfo(kind.numpy)
+    return source.integers(limits.min, limits.max, kind.shape, kind.numpy, endpoint=True)
+
+
+def adversarial_inputs(graph: Graph) -> dict[str, tuple[np.ndarray, ...]]:
+    """By name: constant and alternating extremes, and for floats what no ordinary arithmetic likes."""
+    kinds = [node.type for node in graph.inputs]
+    result = {
+        "zeros": tuple(np.zeros(kind.shape, kind.numpy) for kind in kinds),
+        "lowest": tuple(np.full(kind.shape, lowest(kind), kind.numpy) for kind in kinds),
+        "highest": tuple(np.full(kind.shape, highest(kind), kind.numpy) for kind in kinds),
+        "alternating": tuple(alternating(kind, lowest(kind), highest(kind)) for kind in kinds),
+    }
+    if any(kind.dtype == "f32" for kind in kinds):
+        for name, value in FLOATS.items():
+            result[name] = tuple(
+                np.full(kind.shape, value if kind.dtype == "f32" else 0, kind.numpy) for kind in kinds
+            )
+    return result
+
+
+FLOATS = {
+    "subnormal": 1e-40,
+    "negative subnormal": -1e-40,
+    "negative zero": -0.0,
+    "infinity": np.inf,
+    "negative infinity": -np.inf,
+    "not a number": np.nan,
+    "largest": 3.4e38,
+}
+
+
+def lowest(kind: Type) -> float:
+    """The lowest integer; for floats a large value that does not overflow in a sum."""
+    return -1e6 if kind.dtype == "f32" else 0 if kind.dtype == "bool" else float(np.iinfo(kind.numpy).min)
+
+
+def highest(kind: Type) -> float:
+    return 1e6 if kind.dtype == "f32" else 1 if kind.dtype == "bool" else float(np.iinfo(kind.numpy).max)
+
+
+def alternating(kind: Type, a: float, b: float) -> np.ndarray:
+    flat = np.where(np.arange(kind.size) % 2 == 0, a, b)
+    return flat.astype(kind.numpy).reshape(kind.shape)

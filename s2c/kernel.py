@@ -1,0 +1,159 @@
+"""Reads the kernels of a language: each file's name, signature and first comment are its registration."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from s2c.resources import folder
+
+DTYPE_NAMES = ("f32", "i8", "u8", "i16", "i32")
+EXTENSIONS: Mapping[str, str] = {"c": "c"}
+FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack): (.*?)\s*(?:\*/)?$", re.MULTILINE)
+COMPARE = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+ARITHMETIC = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+
+@dataclass(frozen=True)
+class Argument:
+    name: str
+    pointer: bool
+    ctype: str
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One file. stems and dtypes say which chain of ops it computes; the rest comes from its first comment.
+
+    in_place: the arguments that may lie where the output lies.
+    scratch: bytes of working memory, as an expression of the parameters; "" for none.
+    where: the condition on the parameters under which it applies; "" for none.
+    needs: the target feature it is written for; "" for portable.
+    packs: packing of each constant that is not stored as it is.
+    """
+
+    path: Path
+    function: str
+    stems: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    in_place: tuple[str, ...]
+    scratch: str
+    where: str
+    needs: str
+    packs: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def key(self) -> str:
+        return "_".join((*self.stems, *self.dtypes))
+
+
+def evaluate(expression: str, params: Mapping[str, int | float]) -> int:
+    """An expression of integers, parameters, + - * // %, comparisons, and, or."""
+    return int(evaluate_tree(ast.parse(expression, mode="eval").body, params))
+
+
+def evaluate_tree(tree: ast.expr, params: Mapping[str, int | float]) -> int | float | bool:
+    match tree:
+        case ast.Constant(value=int() as value):
+            return value
+        case ast.Name(id=name):
+            return params[name]
+        case ast.BinOp(left=left, op=op, right=right):
+            result: int | float = ARITHMETIC[type(op)](evaluate_tree(left, params), evaluate_tree(right, params))
+            return result
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return bool(COMPARE[type(op)](evaluate_tree(left, params), evaluate_tree(right, params)))
+        case ast.BoolOp(op=ast.And(), values=values):
+            return all(evaluate_tree(each, params) for each in values)
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return any(evaluate_tree(each, params) for each in values)
+    raise AssertionError(f"not an expression of a kernel's comment: {ast.dump(tree)}")
+
+
+def parse_kernel(path: Path, text: str) -> Kernel:
+    """path's stem is <op>[_<op>..]_<dtype>[_<dtype>][.<variant>]."""
+    words = path.stem.split(".")[0].split("_")
+    first = next(index for index, word in enumerate(words) if word in DTYPE_NAMES)
+    comment = text[: text.index("*/") + 2]
+    fields: dict[str, str] = {}
+    packs: dict[str, str] = {}
+    for name, value in FIELD.findall(comment):
+        if name == "pack":
+            constant, packing = value.split(" = ")
+            packs[constant] = packing
+        else:
+            fields[name] = value
+    function = path.stem.replace(".", "_")
+    signature = re.search(rf"\b{re.escape(function)}\((.*?)\)\s*\{{", text, re.DOTALL)
+    assert signature is not None, f"{path} defines no function {function}"
+    return Kernel(
+        path=path,
+        function=function,
+        stems=tuple(words[:first]),
+        dtypes=tuple(words[first:]),
+        arguments=tuple(parse_argument(each) for each in signature.group(1).split(",")),
+        in_place=tuple(fields.get("in place", "").replace(",", " ").split()),
+        scratch=fields.get("scratch", ""),
+        where=fields.get("where", ""),
+        needs=fields.get("needs", ""),
+        packs=packs,
+    )
+
+
+def parse_argument(text: str) -> Argument:
+    words = text.replace("*", " * ").replace("restrict", " ").split()
+    ctype = next(word for word in words if word not in ("const", "*"))
+    return Argument(words[-1], "*" in words, ctype)
+
+
+@lru_cache
+def list_kernels(language: str) -> tuple[Kernel, ...]:
+    paths = sorted((folder("kernels") / language).glob(f"*.{EXTENSIONS[language]}"))
+    return tuple(parse_kernel(path, path.read_text(encoding="utf-8")) for path in paths)
+
+
+def usable_kernels(language: str, features: Sequence[str]) -> Mapping[str, tuple[Kernel, ...]]:
+    """The kernels of each key, best first: the target's most specific feature, then the narrowest condition."""
+    rank = {feature: index for index, feature in enumerate(features)}
+
+    def order(kernel: Kernel) -> tuple[int, int, str]:
+        return rank.get(kernel.needs, len(rank)), -len(kernel.where), kernel.name
+
+    result: dict[str, tuple[Kernel, ...]] = {}
+    for kernel in sorted(list_kernels(language), key=order):
+        if kernel.needs == "" or kernel.needs in rank:
+            result[kernel.key] = (*result.get(kernel.key, ()), kernel)
+    return result
+
+
+
+
+def first_fitting(kernels: Mapping[str, tuple[Kernel, ...]], key: str, params: Mapping[str, int | float]) -> Kernel | None:
+    """The best kernel of a key whose condition holds."""
+    for kernel in kernels.get(key, ()):
+        if not kernel.where or evaluate(kernel.where, params):
+            return kernel
+    return None

@@ -1,0 +1,38 @@
+"""A model file to a Graph, by the kind of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from s2c.errors import error
+from s2c.ir import Graph
+
+TFLITE_IDENTIFIER = b"TFL3"
+
+
+def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
+    """The Graph of a .tflite or .onnx file; raises CompileError with all problems of the file.
+
+    dims sets unknown dimensions by name; consts binds inputs by name to arrays.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise error(str(path), "a model file", "none", "check the path") from None
+    except OSError as problem:
+        raise error(str(path), "a readable file", problem.strerror or "another", "check the path") from None
+    if not data:
+        raise error(str(path), "a model file", "an empty one", "export or download the file again")
+    # Each format's packages are imported only where a file needs them: they take longer than reading it.
+    if data[4:8] == TFLITE_IDENTIFIER or path.suffix == ".tflite":
+        from s2c.load.tflite import load_tflite
+
+        return load_tflite(data, dims, consts)
+    if path.suffix == ".onnx":
+        from s2c.load.onnx import load_onnx
+
+        return load_onnx(data, dims, consts, path.stem)
+    raise error(str(path), "a .tflite or .onnx file", path.suffix or "no suffix", "export the model to one of them")

@@ -1,0 +1,546 @@
+"""The core ops: the instruction set that every target has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from s2c.errors import error
+from s2c.ir import Node, Type
+from s2c.ops.functions import FUNCTIONS
+from s2c.ops.integer import (
+    HIGHEST,
+    LOWEST,
+    quantize_multiplier,
+    quantized_range,
+    saturate,
+    scale,
+    scale_once,
+    scale_of,
+    zero_of,
+)
+from s2c.ops.table import Consts, Op, Params, always, like_input
+
+UNBOUNDED = (-math.inf, math.inf)
+
+
+def bounds(node: Node) -> tuple[float, float]:
+    """The real clamp fused into a node."""
+    return node.attrs.get("lo", UNBOUNDED[0]), node.attrs.get("hi", UNBOUNDED[1])
+
+
+def real_clamp(x: np.ndarray, lo: float, hi: float) -> np.ndarray:
+    """Two selects, so NaN passes through; -0.0 and 0.0 are equal."""
+    x = np.where(x < lo, np.float32(lo), x)
+    return np.where(x > hi, np.float32(hi), x).astype(np.float32)
+
+
+# matmul: output[r, g*N + n] = clamp(sum over k of input[r, g*K + k] * weight[g, n, k] + bias[g*N + n])
+
+
+def matmul_extents(node: Node) -> tuple[int, int, int, int]:
+    """rows, groups, columns (outputs of a group), depth (inputs of a group)."""
+    groups, columns, depth = node.attrs["weight"].shape
+    return node.inputs[0].type.size // (groups * depth), groups, columns, depth
+
+
+def infer_matmul(node: Node) -> Type:
+    kind = node.inputs[0].type
+    groups, columns, depth = node.attrs["weight"].shape
+    if kind.shape[-1] != groups * depth:
+        raise error(
+            node.layer,
+            f"an input whose last axis is {groups * depth}, as the weights have",
+            str(kind),
+            "check the layer's shapes",
+        )
+    return Type((*kind.shape[:-1], groups * columns), kind.dtype, node.type.quant)
+
+
+def matmul_sums(node: Node, x: np.ndarray) -> np.ndarray:
+    """The contraction with bias, [rows, groups * columns], as float64; integers below 2**53 are exact."""
+    rows, groups, columns, depth = matmul_extents(node)
+    wide = x.reshape(rows, groups, depth).astype(np.float64).transpose(1, 0, 2)
+    weight = node.attrs["weight"].astype(np.float64).transpose(0, 2, 1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = np.matmul(wide, weight).transpose(1, 0, 2).reshape(rows, groups * columns)
+        return sums + node.attrs["bias"].astype(np.float64)
+
+
+def eval_matmul(node: Node, x: np.ndarray) -> np.ndarray:
+    sums = matmul_sums(node, x)
+    if node.type.dtype == "i8":
+        accumulator = sums.astype(np.int64)
+        rescale = scale_once if node.attrs.get("rounding") == "once" else scale
+        scaled = rescale(accumulator, node.attrs["multiplier"], node.attrs["shift"])
+        y = saturate(scaled + matmul_zero(node), *integer_bounds(node))
+    else:
+        with np.errstate(over="ignore"):
+            y = real_clamp(sums.astype(np.float32), *bounds(node))
+    return y.reshape(node.type.shape)
+
+
+def integer_bounds(node: Node) -> tuple[int, int]:
+    return quantized_range(node.type, *bounds(node))
+
+
+def matmul_consts(node: Node) -> Consts:
+    if node.type.dtype == "i8":
+        names = ("weight", "bias", "multiplier", "shift")
+    else:
+        names = ("weight", "bias")
+    return {name: node.attrs[name] for name in names}
+
+
+def matmul_params(node: Node) -> Params:
+    rows, groups, columns, depth = matmul_extents(node)
+    extents = {"rows": rows, "groups": groups, "columns": columns, "depth": depth}
+    if node.type.dtype != "i8":
+        lo, hi = bounds(node)
+        return {**extents, "lo": float(lo), "hi": float(hi)}
+    low, high = integer_bounds(node)
+    scales = scale_params(node.attrs["shift"], matmul_accumulator(node))
+    return {**extents, **scales, "zero": matmul_zero(node), "lo": low, "hi": high}
+
+
+def matmul_zero(node: Node) -> int:
+    """What is added after scaling: the result's zero point, unless the attrs say otherwise."""
+    return int(node.attrs.get("zero", zero_of(node.type)))
+
+
+def scale_params(shift: np.ndarray, accumulator: int) -> Params:
+    """How many multipliers there are (1: one for the tensor), the range of their shifts, and whether the accumulator,
+    shifted left by the largest, leaves the topmost bit of int32 free."""
+    most = int(shift.max())
+    return {
+        "scales": len(shift),
+        "least_shift": int(shift.min()),
+        "most_shift": most,
+        "headroom": int(accumulator << max(most, 0) < 1 << 30),
+    }
+
+
+def matmul_macs(node: Node) -> int:
+    return math.prod(matmul_extents(node))
+
+
+def matmul_accumulator(node: Node) -> int:
+    weight = np.abs(node.attrs["weight"].astype(np.int64))
+    widest = weight.sum(axis=2).reshape(-1) * -LOWEST + np.abs(node.attrs["bias"].astype(np.int64))
+    return int(widest.max(initial=0))
+
+
+# window: the patch under each output pixel, [batch, height', width', groups * taps * channels of a group]
+
+
+def output_extent(size: int, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> int:
+    return (size + pads[0] + pads[1] - (kernel - 1) * dilation - 1) // stride + 1
+
+
+def window_outputs(node: Node) -> tuple[int, int]:
+    """Output height and width of a node with kernel, stride, dilation and pads over [batch, height, width, channels]."""
+    _, height, width, _ = node.inputs[0].type.shape
+    attrs = node.attrs
+    sizes = tuple(
+        output_extent(size, *each)
+        for size, each in zip(
+            (height, width),
+            zip(attrs["kernel"], attrs["stride"], attrs["dilation"], attrs["pads"], strict=True),
+            strict=True,
+        )
+    )
+    if min(sizes) < 1:
+        raise error(
+            node.layer,
+            f"a kernel {attrs['kernel']} that fits into the padded input",
+            f"{node.inputs[0].type} with pads {attrs['pads']}",
+            "check the layer's kernel, dilation and padding",
+        )
+    return sizes[0], sizes[1]
+
+
+def infer_window(node: Node) -> Type:
+    kind = node.inputs[0].type
+    batch, _, _, channels = kind.shape
+    taps = math.prod(node.attrs["kernel"])
+    return Type((batch, *window_outputs(node), channels * taps), kind.dtype, kind.quant)
+
+
+def padded(node: Node, x: np.ndarray) -> np.ndarray:
+    (top, bottom), (left, right) = node.attrs["pads"]
+    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=node.attrs["value"])
+
+
+def taps(node: Node, x: np.ndarray) -> np.ndarray:
+    """The padded input under each output pixel: [batch, height', width', taps, channels]."""
+    out_height, out_width = window_outputs(node)
+    (kernel_h, kernel_w), (stride_h, stride_w) = node.attrs["kernel"], node.attrs["stride"]
+    dilation_h, dilation_w = node.attrs["dilation"]
+    x = padded(node, x)
+    slices = [
+        x[
+            :,
+            i * dilation_h : i * dilation_h + (out_height - 1) * stride_h + 1 : stride_h,
+            j * dilation_w : j * dilation_w + (out_width - 1) * stride_w + 1 : stride_w,
+        ]
+        for i in range(kernel_h)
+        for j in range(kernel_w)
+    ]
+    return np.stack(slices, axis=3)
+
+
+def eval_window(node: Node, x: np.ndarray) -> np.ndarray:
+    patches = taps(node, x)
+    *outer, count, channels = patches.shape
+    groups = node.attrs["groups"]
+    grouped = patches.reshape(*outer, count, groups, channels // groups)
+    return np.moveaxis(grouped, -2, -3).reshape(node.type.shape)
+
+
+def window_params(node: Node) -> Params:
+    batch, height, width, channels = node.inputs[0].type.shape
+    out_height, out_width = window_outputs(node)
+    attrs = node.attrs
+    value = attrs["value"]
+    return {
+        "batch": batch,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "kernel_height": attrs["kernel"][0],
+        "kernel_width": attrs["kernel"][1],
+        "stride_height": attrs["stride"][0],
+        "stride_width": attrs["stride"][1],
+        "dilation_height": attrs["dilation"][0],
+        "dilation_width": attrs["dilation"][1],
+        "pad_top": attrs["pads"][0][0],
+        "pad_left": attrs["pads"][1][0],
+        "output_height": out_height,
+        "output_width": out_width,
+        "window_groups": attrs["groups"],
+        "value": int(value) if node.type.dtype != "f32" else float(value),
+    }
+
+
+def window_channelwise(node: Node) -> bool:
+    return bool(node.attrs["kernel"] == (1, 1))
+
+
+# relu: the threshold at lo and hi
+
+
+def eval_relu(node: Node, x: np.ndarray) -> np.ndarray:
+    if node.type.dtype == "i8":
+        return saturate(x, *integer_bounds(node))
+    return real_clamp(x, *bounds(node))
+
+
+def clamp_params(node: Node) -> Params:
+    low, high = integer_bounds(node) if node.type.dtype == "i8" else bounds(node)
+    return {"size": node.type.size, "lo": low, "hi": high}
+
+
+# max: the largest of each `size` neighbours on the last axis
+
+
+def infer_max(node: Node) -> Type:
+    kind = node.inputs[0].type
+    return Type((*kind.shape[:-1], kind.shape[-1] // node.attrs["size"]), kind.dtype, kind.quant)
+
+
+def eval_max(node: Node, x: np.ndarray) -> np.ndarray:
+    """A fold of selects `x > m ? x : m` from the first element, so that NaN has a defined meaning."""
+    rows = x.reshape(*node.type.shape, node.attrs["size"])
+    result = rows[..., 0]
+    for index in range(1, node.attrs["size"]):
+        result = np.where(rows[..., index] > result, rows[..., index], result)
+    return result
+
+
+def max_params(node: Node) -> Params:
+    return {"count": node.type.size, "size": node.attrs["size"]}
+
+
+# add, mul: elementwise; the second operand may be repeated along outer and inner axes
+
+
+def infer_elementwise(node: Node) -> Type:
+    a, b = (each.type for each in node.inputs)
+    try:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise error(node.layer, "two shapes that broadcast", f"{a} and {b}", "reshape one of them") from None
+    if a.dtype != b.dtype:
+        raise error(node.layer, "operands of one dtype", f"{a} and {b}", "cast one of them")
+    return Type(shape, a.dtype, node.type.quant)
+
+
+def repeats(node: Node) -> tuple[int, int, int] | None:
+    """outer, middle, inner, where operand b is indexed by the middle one; None where no such form exists."""
+    shape = node.type.shape
+    if node.inputs[0].type.shape != shape:
+        return None
+    other = node.inputs[1].type.shape
+    other = (1,) * (len(shape) - len(other)) + other
+    own = [axis for axis, extent in enumerate(other) if extent != 1]
+    if not own:
+        return 1, 1, node.type.size
+    first, last = own[0], own[-1] + 1
+    if other[first:last] != shape[first:last]:
+        return None
+    return math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:])
+
+
+def repeat_params(node: Node) -> Params:
+    extents = repeats(node)
+    assert extents is not None, (node.layer, [str(each.type) for each in node.inputs])
+    return dict(zip(("outer", "middle", "inner"), extents, strict=True))
+
+
+ADD_LEFT_SHIFT = 20
+
+
+def add_scales(node: Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """(multiplier, shift) of operand a, operand b and the result, as TFLite's ADD prepares them."""
+    a, b = (scale_of(each.type) for each in node.inputs)
+    twice = 2.0 * max(a, b)
+    result = twice / ((1 << ADD_LEFT_SHIFT) * scale_of(node.type))
+    return quantize_multiplier(a / twice), quantize_multiplier(b / twice), quantize_multiplier(result)
+
+
+def eval_add(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if node.type.dtype != "i8":
+        with np.errstate(over="ignore", invalid="ignore"):
+            return real_clamp((a + b).astype(np.float32), *bounds(node))
+    scales = add_scales(node)
+    wide = [
+        scale((x.astype(np.int64) - zero_of(each.type)) << ADD_LEFT_SHIFT, *pair)
+        for x, each, pair in zip((a, b), node.inputs, scales[:2], strict=True)
+    ]
+    total = scale(wide[0] + wide[1], *scales[2]) + zero_of(node.type)
+    return saturate(total, *integer_bounds(node))
+
+
+def add_params(node: Node) -> Params:
+    if node.type.dtype != "i8":
+        return {**repeat_params(node), "add_lo": bounds(node)[0], "add_hi": bounds(node)[1]}
+    low, high = integer_bounds(node)
+    (a, a_shift), (b, b_shift), (result, shift) = add_scales(node)
+    return {
+        **repeat_params(node),
+        "a_zero": zero_of(node.inputs[0].type),
+        "a_multiplier": a,
+        "a_shift": a_shift,
+        "b_zero": zero_of(node.inputs[1].type),
+        "b_multiplier": b,
+        "b_shift": b_shift,
+        "add_multiplier": result,
+        "add_shift": shift,
+        "add_zero": zero_of(node.type),
+        "add_lo": low,
+        "add_hi": high,
+    }
+
+
+def mul_scale(node: Node) -> tuple[int, int]:
+    """TFLite's MUL multiplies and divides the scales in float32."""
+    a, b, result = (np.float32(scale_of(each)) for each in (*(each.type for each in node.inputs), node.type))
+    return quantize_multiplier(float(a * b / result))
+
+
+def eval_mul(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if node.type.dtype != "i8":
+        with np.errstate(over="ignore", invalid="ignore"):
+            return real_clamp((a * b).astype(np.float32), *bounds(node))
+    centred = [
+        x.astype(np.int64) - zero_of(each.type) for x, each in zip((a, b), node.inputs, strict=True)
+    ]
+    scaled = scale(centred[0] * centred[1], *mul_scale(node)) + zero_of(node.type)
+    return saturate(scaled, *integer_bounds(node))
+
+
+def mul_params(node: Node) -> Params:
+    if node.type.dtype != "i8":
+        return {**repeat_params(node), "mul_lo": bounds(node)[0], "mul_hi": bounds(node)[1]}
+    low, high = integer_bounds(node)
+    multiplier, shift = mul_scale(node)
+    return {
+        **repeat_params(node),
+        "a_zero": zero_of(node.inputs[0].type),
+        "b_zero": zero_of(node.inputs[1].type),
+        "mul_multiplier": multiplier,
+        "mul_shift": shift,
+        "mul_zero": zero_of(node.type),
+        "mul_lo": low,
+        "mul_hi": high,
+    }
+
+
+# map: a scalar function: a 256-entry table where the input is int8, else a function of FUNCTIONS
+
+
+def infer_map(node: Node) -> Type:
+    kind = node.inputs[0].type
+    if "table" in node.attrs:
+        dtype = {"int8": "i8", "float32": "f32"}[node.attrs["table"].dtype.name]
+        return Type(kind.shape, dtype, node.type.quant)
+    if node.attrs["function"] in ROUNDINGS:
+        return Type(kind.shape, "i8", node.type.quant)
+    return Type(kind.shape, kind.dtype)
+
+
+def eval_map(node: Node, x: np.ndarray) -> np.ndarray:
+    if "table" in node.attrs:
+        return np.asarray(node.attrs["table"][x.astype(np.int64) - LOWEST])
+    if node.attrs["function"] in ROUNDINGS:
+        return quantize(x, node.type, node.attrs["function"])
+    with np.errstate(all="ignore"):
+        return np.asarray(FUNCTIONS[node.attrs["function"]](x.astype(np.float64)), np.float32)
+
+
+def round_away(x: np.ndarray) -> np.ndarray:
+    """Rounds to nearest, ties away from zero; adding a half first would round twice."""
+    whole = np.trunc(x)
+    return np.asarray(whole + np.where(np.abs(x - whole) >= 0.5, np.sign(x), 0.0))
+
+
+# The functions that give int8: ONNX's QuantizeLinear rounds ties to even, TFLite's QUANTIZE away from zero.
+ROUNDINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"quantize": np.rint, "quantize_away": round_away}
+
+
+def quantize(x: np.ndarray, kind: Type, function: str = "quantize") -> np.ndarray:
+    """round(x / scale) + zero, saturated; NaN becomes the lowest value. function is a key of ROUNDINGS."""
+    with np.errstate(all="ignore"):
+        quotient = x.astype(np.float32) / np.float32(scale_of(kind))
+        steps = ROUNDINGS[function](quotient) + np.float32(zero_of(kind))
+    bounded = np.where(steps > LOWEST, steps, np.float32(LOWEST))
+    return np.where(bounded < HIGHEST, bounded, np.float32(HIGHEST)).astype(np.int8)
+
+
+def map_consts(node: Node) -> Consts:
+    return {"table": node.attrs["table"]} if "table" in node.attrs else {}
+
+
+def map_params(node: Node) -> Params:
+    if node.attrs.get("function") in ROUNDINGS:
+        return {"size": node.type.size, "scale": scale_of(node.type), "zero": zero_of(node.type)}
+    return {"size": node.type.size}
+
+
+def map_stem(node: Node) -> str:
+    return str(node.attrs.get("function", "map"))
+
+
+# gather: output[i] = input[offset + strides . i]; insert: base with such a region overwritten
+
+MOST_AXES = 5
+
+
+def infer_gather(node: Node) -> Type:
+    kind = node.inputs[0].type
+    return Type(tuple(node.attrs["shape"]), kind.dtype, node.type.quant or kind.quant)
+
+
+def strided(extents: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> np.ndarray:
+    """The flat index of each element of a strided region."""
+    index = np.full(extents, offset, np.int64)
+    for axis, (extent, stride) in enumerate(zip(extents, strides, strict=True)):
+        steps = np.arange(extent, dtype=np.int64) * stride
+        index += steps.reshape((-1,) + (1,) * (len(extents) - axis - 1))
+    return index
+
+
+def eval_gather(node: Node, x: np.ndarray) -> np.ndarray:
+    """The region goes from the source's strides to the target's; what it leaves out is `value`."""
+    attrs = node.attrs
+    result = np.full(node.type.size, attrs["value"], node.type.numpy)
+    source = strided(attrs["extents"], attrs["source_offset"], attrs["source_strides"])
+    target = strided(attrs["extents"], attrs["target_offset"], attrs["target_strides"])
+    result[target] = x.reshape(-1)[source]
+    return result.reshape(node.type.shape)
+
+
+def eval_insert(node: Node, base: np.ndarray, x: np.ndarray) -> np.ndarray:
+    attrs = node.attrs
+    result = base.reshape(-1).copy()
+    target = strided(attrs["extents"], attrs["target_offset"], attrs["target_strides"])
+    source = strided(attrs["extents"], attrs["source_offset"], attrs["source_strides"])
+    result[target] = x.reshape(-1)[source]
+    return result.reshape(node.type.shape)
+
+
+def region_params(node: Node) -> Params:
+    """The region with MOST_AXES axes, unit ones in front."""
+    attrs = node.attrs
+    missing = MOST_AXES - len(attrs["extents"])
+    assert missing >= 0, (node.layer, attrs["extents"])
+    extents = (1,) * missing + tuple(attrs["extents"])
+    source = (0,) * missing + tuple(attrs["source_strides"])
+    target = (0,) * missing + tuple(attrs["target_strides"])
+    params: dict[str, int | float] = {"size": node.type.size}
+    for axis in range(MOST_AXES):
+        params[f"extent{axis}"] = extents[axis]
+        params[f"source_stride{axis}"] = source[axis]
+        params[f"target_stride{axis}"] = target[axis]
+    params["source_offset"] = attrs["source_offset"]
+    params["target_offset"] = attrs["target_offset"]
+    return params
+
+
+def gather_params(node: Node) -> Params:
+    value = node.attrs["value"]
+    covered = math.prod(node.attrs["extents"]) == node.type.size
+    return {
+        **region_params(node),
+        "fill": int(not covered),
+        "value": float(value) if node.type.dtype == "f32" else int(value),
+    }
+
+
+# leaves
+
+
+def infer_leaf(node: Node) -> Type:
+    return node.type
+
+
+def eval_constant(node: Node) -> np.ndarray:
+    return np.asarray(node.attrs["value"])
+
+
+def eval_input(node: Node) -> np.ndarray:
+    raise AssertionError(f"input {node.layer} has no value of its own")
+
+
+def elementwise_channelwise(node: Node) -> bool:
+    """Only where both operands carry the channels themselves."""
+    return all(each.type.shape[-1:] == node.type.shape[-1:] for each in node.inputs)
+
+
+LEAVES: Mapping[str, Op] = {
+    "input": Op(infer_leaf, eval_input),
+    "constant": Op(infer_leaf, eval_constant),
+}
+
+CORE: Mapping[str, Op] = {
+    "matmul": Op(
+        infer_matmul,
+        eval_matmul,
+        macs=matmul_macs,
+        consts=matmul_consts,
+        params=matmul_params,
+        accumulator=matmul_accumulator,
+    ),
+    "window": Op(infer_window, eval_window, params=window_params, channelwise=window_channelwise),
+    "relu": Op(like_input, eval_relu, params=clamp_params, channelwise=always),
+    "max": Op(infer_max, eval_max, params=max_params),
+    "add": Op(infer_elementwise, eval_add, params=add_params, channelwise=elementwise_channelwise),
+    "mul": Op(infer_elementwise, eval_mul, params=mul_params, channelwise=elementwise_channelwise),
+    "map": Op(
+        infer_map, eval_map, consts=map_consts, params=map_params, stem=map_stem, channelwise=always
+    ),
+    "gather": Op(infer_gather, eval_gather, params=gather_params),
+    "insert": Op(like_input, eval_insert, params=region_params),
+}

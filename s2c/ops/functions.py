@@ -1,0 +1,61 @@
+"""Scalar functions of one float: what `map` and `unary` mean, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    return np.vectorize(math.erf, otypes=[np.float64])(x)
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def elu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)))
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return np.asarray(0.5 * x * (1.0 + erf(x / math.sqrt(2.0))))
+
+
+def gelu_tanh(x: np.ndarray) -> np.ndarray:
+    """GELU with tanh for the error function: x * sigmoid(2 * y)."""
+    return x * sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
+
+
+def hard_swish(x: np.ndarray) -> np.ndarray:
+    return x * np.clip(x + 3.0, 0.0, 6.0) / 6.0
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    return x * sigmoid(x)
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "abs": np.abs,
+    "elu": elu,
+    "erf": erf,
+    "exp": np.exp,
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "hard_swish": hard_swish,
+    "log": np.log,
+    "reciprocal": np.reciprocal,
+    "sigmoid": sigmoid,
+    "silu": silu,
+    "softplus": softplus,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+}

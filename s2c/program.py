@@ -1,0 +1,134 @@
+"""A compiled net: its folder, and a process that runs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from s2c.errors import error
+from s2c.ir import DTYPES
+from s2c.target import Image, Process, load_target
+
+MANIFEST_VERSION = 1
+BUILD = "build"
+
+
+@final
+class Program:
+    """program(*arrays) runs the net once: one array for one output, else a tuple.
+
+    A class, because it owns a child process and, until it is saved, a temporary folder.
+    """
+
+    def __init__(self, folder: Path, temporary: tempfile.TemporaryDirectory[str] | None = None) -> None:
+        self.folder = folder
+        self.manifest: dict[str, Any] = read_manifest(folder)
+        self.counters: dict[str, Any] = {}  # of the last call
+        self._temporary = temporary
+        self._process: Process | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    def image(self) -> Image:
+        build = self.folder / BUILD
+        return Image(build / f"{self.name}.elf", build / f"{self.name}.o", "")
+
+    def start(self, count_calls: bool = False, repeat: int = 1) -> Process:
+        """A new process of this program; count_calls asks an emulator for the instructions of each call."""
+        target = load_target(self.manifest["target"])
+        functions = list(dict.fromkeys(call["function"] for call in self.manifest["calls"]))
+        return Process.start(target, self.image(), functions if count_calls else (), repeat)
+
+    def __call__(self, *arrays: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+        if self._process is None:
+            self._process = self.start()
+        outputs, self.counters = self.run(self._process, arrays)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def run(
+        self, process: Process, arrays: tuple[np.ndarray, ...]
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+        """One inference in a process of this program: outputs and counters."""
+        data = b"".join(each.tobytes() for each in checked_inputs(self.manifest, arrays))
+        size = sum(each["bytes"] for each in self.manifest["outputs"])
+        raw, counters = process.run(data, size)
+        outputs = []
+        for each in self.manifest["outputs"]:
+            array = np.frombuffer(raw[: each["bytes"]], DTYPES[each["dtype"]]).reshape(each["shape"])
+            outputs.append(array)
+            raw = raw[each["bytes"] :]
+        return tuple(outputs), counters
+
+    def reset(self) -> None:
+        """Forgets all state: the next call is the first."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def save(self, folder: str | Path) -> Path:
+        """Copies the artifact to a folder that does not exist yet."""
+        path = Path(folder)
+        shutil.copytree(self.folder, path)
+        return path
+
+    def close(self) -> None:
+        self.reset()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._process is not None:
+            self._process.close()
+
+
+def manifest_path(folder: Path) -> Path:
+    """The one .json that lies beside a .c of its name."""
+    found = [path for path in sorted(folder.glob("*.json")) if path.with_suffix(".c").is_file()]
+    if len(found) != 1:
+        raise error(str(folder), "a folder that s2c compile wrote", "no manifest in it", "compile a model into it")
+    return found[0]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    path = manifest_path(folder)
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["manifest_version"]
+    except (ValueError, KeyError, TypeError):
+        raise error(str(path), "a manifest that s2c compile wrote", "another file", "compile the model again") from None
+    if version != MANIFEST_VERSION:
+        raise error(
+            str(path), f"manifest version {MANIFEST_VERSION}", str(version), "compile the model again"
+        )
+    return manifest
+
+
+def checked_inputs(manifest: Mapping[str, Any], arrays: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """The arrays, contiguous, if they are what the net declares; nothing is cast."""
+    wanted = manifest["inputs"]
+    if len(arrays) != len(wanted):
+        raise error("inputs", f"{len(wanted)} arrays", f"{len(arrays)}", "give one array for each input, in order")
+    for each, array in zip(wanted, arrays, strict=True):
+        found = np.asarray(array)
+        if list(found.shape) != each["shape"] or found.dtype != DTYPES[each["dtype"]]:
+            raise error(
+                f"input {each['name']}",
+                f"{each['dtype']}{each['shape']}",
+                f"{found.dtype}{list(found.shape)}",
+                "reshape or convert the array",
+            )
+    return [np.ascontiguousarray(array) for array in arrays]

@@ -1,0 +1,307 @@
+"""targets/<name>/target.toml -> a Target; a folder of C and a Target -> an image, and the process that runs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import string
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+from s2c.errors import error
+from s2c.resources import PACKAGE, folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+WARNINGS = ("-std=c99", "-g0", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion")
+
+
+@dataclass(frozen=True)
+class Memory:
+    name: str
+    origin: int
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A Python module or a program on the path."""
+
+    name: str
+    install: str
+    is_module: bool
+
+    def is_missing(self) -> bool:
+        if self.is_module:
+            return importlib.util.find_spec(self.name) is None
+        return shutil.which(self.name) is None
+
+
+@dataclass(frozen=True)
+class Compiler:
+    command: tuple[str, ...]  # empty where --cc names it
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    needs: tuple[str, ...]  # names of tools
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target.toml, with what it extends filled in; targets/README.md tells what each field means."""
+
+    name: str
+    description: str
+    language: str
+    arch: str
+    dtypes: tuple[str, ...]
+    features: tuple[str, ...]  # most specific first
+    lanes: int
+    emulated: bool
+    optimise: str
+    memories: tuple[Memory, ...]  # empty: no limit that is known
+    folders: tuple[Path, ...]  # where its files are searched: its own folder, what it extends, targets/
+    sources: tuple[str, ...]
+    script: str | None  # of the linker
+    harness_flags: tuple[str, ...]
+    compilers: Mapping[str, Compiler]  # "zig", and "other" for --cc
+    run: tuple[str, ...]
+    values: Mapping[str, str]  # fill the placeholders of command lines
+    needs: tuple[str, ...]  # names of tools, whatever the compiler is
+    tools: Mapping[str, Tool]
+
+    def memory(self, name: str) -> Memory | None:
+        return next((memory for memory in self.memories if memory.name == name), None)
+
+    def file(self, name: str) -> Path:
+        found = [place / name for place in self.folders if (place / name).is_file()]
+        assert found, f"target {self.name}: no file {name} in {self.folders}"
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Image:
+    path: Path
+    object: Path  # the net alone
+    warnings: str  # what the compiler printed
+
+
+class ProcessError(RuntimeError):
+    """An image that ended when it should not have."""
+
+
+def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` over `base`; tables are merged, all else is replaced."""
+    merged = {**base, **own}
+    for key in base.keys() & own.keys():
+        if isinstance(base[key], dict):
+            merged[key] = merge(base[key], own[key])
+    return merged
+
+
+def read_settings(name: str) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The table of target `name` over those it extends, and their folders."""
+    place = folder("targets") / name
+    own = tomllib.loads((place / "target.toml").read_text())
+    is_abstract = own.pop("abstract", False)
+    base, places = read_settings(own.pop("extends")) if "extends" in own else ({}, (folder("targets"),))
+    return {**merge(base, own), "abstract": is_abstract}, (place, *places)
+
+
+def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]) -> Target:
+    fields: dict[str, Any] = {"script": None, "values": {}}
+    for key, value in settings.items():
+        fields[key] = tuple(value) if isinstance(value, list) else value
+    del fields["abstract"]
+    memories = sorted(fields.pop("memory", {}).items())
+    compilers = {
+        key: Compiler(
+            command=tuple(table.get("command", ())),
+            flags=tuple(table["flags"]),
+            link_flags=tuple(table["link_flags"]),
+            needs=tuple(table["needs"]),
+        )
+        for key, table in fields.pop("compilers").items()
+    }
+    tools = {
+        key: Tool(table.get("module") or table["program"], table["install"], "module" in table)
+        for key, table in fields.pop("tools").items()
+    }
+    return Target(
+        name=name,
+        folders=places,
+        memories=tuple(Memory(key, table["origin"], table["size"]) for key, table in memories),
+        compilers=compilers,
+        tools=tools,
+        **fields,
+    )
+
+
+def list_targets() -> tuple[Target, ...]:
+    """All that can be compiled for, by name."""
+    names = sorted(path.parent.name for path in folder("targets").glob("*/target.toml"))
+    found = [(name, *read_settings(name)) for name in names]
+    return tuple(make_target(*each) for each in found if not each[1]["abstract"])
+
+
+def load_target(name: str) -> Target:
+    known = {target.name: target for target in list_targets()}
+    if name not in known:
+        raise error("--target", f"one of {', '.join(known)}", name, "name one of these")
+    return known[name]
+
+
+def pick_compiler(target: Target, cc: str | None) -> tuple[Compiler, list[str]]:
+    """The compiler's settings and its command."""
+    if cc is None:
+        compiler = target.compilers["zig"]
+        return compiler, [part.format(python=sys.executable) for part in compiler.command]
+    return target.compilers["other"], shlex.split(cc)
+
+
+def missing_tools(target: Target, cc: str | None = None) -> tuple[str, ...]:
+    """A line for each tool that building or running needs and that is not there."""
+    compiler, command = pick_compiler(target, cc)
+    needed = [target.tools[name] for name in sorted({*target.needs, *compiler.needs})]
+    lines = [f"{tool.name} is not installed: {tool.install}" for tool in needed if tool.is_missing()]
+    if shutil.which(command[0]) is None:
+        lines.append(f"{command[0]} (--cc) is not on the path: install it, or leave --cc out")
+    return tuple(lines)
+
+
+def placeholders(target: Target) -> dict[str, str]:
+    filled = {"python": sys.executable, **target.values}
+    for memory in target.memories:
+        filled[f"{memory.name}_origin"] = hex(memory.origin)
+        filled[f"{memory.name}_size"] = hex(memory.size)
+    return filled
+
+
+def write_script(target: Target, build_folder: Path) -> Path | None:
+    if target.script is None:
+        return None
+    path = build_folder / target.script
+    path.write_text(string.Template(target.file(target.script).read_text()).substitute(placeholders(target)))
+    return path
+
+
+def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
+    """Runs commands at the same time: what they printed. CompileError if one fails."""
+    children = [
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for command in commands
+    ]
+    printed = [child.communicate()[0] for child in children]
+    for command, child, text in zip(commands, children, printed, strict=True):
+        if child.returncode != 0:
+            raise error(
+                name,
+                f"exit status 0 from: {shlex.join(command)}",
+                f"{child.returncode}\n{text.strip()}\n",
+                "a net that does not fit the target's memory or a --cc that lacks a flag ends like this",
+            )
+    return "".join(printed)
+
+
+def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str | None = None) -> Image:
+    """Compiles folder/<name>.c and the target's harness against build_folder/net.h."""
+    missing = missing_tools(target, cc)
+    if missing:
+        raise error(f"target {target.name}", "all its tools", "; ".join(missing), "install what is missing")
+    compiler, command = pick_compiler(target, cc)
+    harness_folder = build_folder / "harness"
+    harness_folder.mkdir(parents=True, exist_ok=True)
+    script = write_script(target, build_folder)
+    values = {**placeholders(target), "script": str(script)}
+    flags = [*(flag.format_map(values) for flag in compiler.flags), target.optimise, *WARNINGS]
+    includes = [f"-I{place}" for place in (build_folder, folder, *target.folders)]
+    net = build_folder / f"{name}.o"
+    steps = [[*command, *flags, *includes[:2], "-c", str(folder / f"{name}.c"), "-o", str(net)]]
+    objects = [net]
+    for source in map(target.file, target.sources):
+        objects.append(harness_folder / f"{source.stem}.o")
+        steps.append(
+            [*command, *flags, *target.harness_flags, *includes, "-c", str(source), "-o", str(objects[-1])]
+        )
+    warnings = run_all(name, steps)
+    image = build_folder / f"{name}.elf"
+    link_flags = [flag.format_map(values) for flag in compiler.link_flags]
+    warnings += run_all(name, [[*command, *flags, *map(str, objects), *link_flags, "-o", str(image)]])
+    return Image(image, net, warnings)
+
+
+@final
+class Process:
+    """An image that runs and serves inferences: a class, because it owns a child process."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *sys.path])}
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment
+        )
+
+    @classmethod
+    def start(cls, target: Target, image: Image, functions: Sequence[str] = (), repeat: int = 1) -> Process:
+        """`functions` (emulated targets): count each call of these. `repeat` (others): time that many calls."""
+        values = {
+            **placeholders(target),
+            "image": str(image.path.resolve()),
+            "functions": ",".join(functions),
+            "repeat": str(repeat),
+        }
+        return cls([part.format_map(values) for part in target.run])
+
+    def run(self, inputs: bytes, output_bytes: int) -> tuple[bytes, dict[str, Any]]:
+        """One inference: its raw outputs and its counters. ProcessError if the image ends instead."""
+        assert self.child.stdin is not None and self.child.stdout is not None
+        try:
+            self.child.stdin.write(inputs)
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            raise self.ended() from None
+        outputs = self.child.stdout.read(output_bytes)
+        line = self.child.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self.ended()
+        return outputs, json.loads(line)
+
+    def ended(self) -> ProcessError:
+        status = self.child.wait()
+        self.errors.seek(0)
+        printed = self.errors.read().decode(errors="replace").strip()
+        return ProcessError(f"the image ended with status {status}: {printed or 'it printed nothing'}")
+
+    def close(self) -> None:
+        """Ends the input; what still runs is killed."""
+        assert self.child.stdin is not None and self.child.stdout is not None
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
+        try:
+            self.child.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.errors.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,200 @@
+"""The protocol of every target on hand-written code, and its counters: the same for each emulator."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_nets import ARENA_BYTES, OUTPUT_BYTES, build_small, inputs, write_small
+
+from s2c.errors import CompileError
+from s2c.target import (
+    Image,
+    Memory,
+    Process,
+    ProcessError,
+    Target,
+    build,
+    list_targets,
+    load_target,
+    missing_tools,
+)
+
+EMULATED = [target for target in list_targets() if target.emulated]
+QEMU = "qemu-system-arm"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+    return {
+        target.name: build_small(target, tmp_path_factory.mktemp(target.name)) for target in list_targets()
+    }
+
+
+def with_options(target: Target, *options: str) -> Target:
+    """The target with more options for its emulator."""
+    return replace(target, run=(*target.run[:-1], *options, target.run[-1]))
+
+
+def under_qemu(target: Target) -> Target:
+    if shutil.which(QEMU) is None:
+        pytest.skip(f"{QEMU} is not installed")
+    return with_options(target, "--qemu", "{machine}")
+
+
+def result(process: Process, case: str, *data: int) -> tuple[int, dict[str, Any]]:
+    outputs, counters = process.run(inputs(case, *data), OUTPUT_BYTES)
+    return int.from_bytes(outputs, "little", signed=True), counters
+
+
+def test_list_leaves_abstract_targets_out() -> None:
+    assert [target.name for target in list_targets()] == ["cortex-m33", "cortex-m4", "cortex-m7", "host"]
+
+
+def test_fields_are_inherited() -> None:
+    target = load_target("cortex-m4")
+    assert target.memories == (Memory("flash", 0, 2 << 20), Memory("ram", 0x20000000, 640 << 10))
+    assert target.arch == "thumb" and target.optimise == "-O2" and target.emulated
+    assert [folder.name for folder in target.folders] == ["cortex-m4", "cortex-m", "targets"]
+
+
+def test_unknown_target() -> None:
+    with pytest.raises(CompileError) as raised:
+        load_target("cortex-m55x")
+    assert str(raised.value) == (
+        "--target: wanted one of cortex-m33, cortex-m4, cortex-m7, host, found cortex-m55x; name one of these"
+    )
+
+
+def test_missing_tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    zig = "ziglang is not installed: pip install ziglang"
+    unicorn = "unicorn is not installed: pip install unicorn"
+    assert missing_tools(load_target("cortex-m4")) == (unicorn, zig)
+    assert missing_tools(load_target("host")) == (zig,)
+    compiler = "no-such-cc (--cc) is not on the path: install it, or leave --cc out"
+    assert missing_tools(load_target("host"), "no-such-cc -O1") == (compiler,)
+    with pytest.raises(CompileError) as raised:
+        build(load_target("host"), tmp_path, "small", tmp_path)
+    assert str(raised.value) == f"target host: wanted all its tools, found {zig}; install what is missing"
+
+
+@pytest.mark.parametrize("target", list_targets(), ids=lambda target: target.name)
+def test_builds_without_a_warning(target: Target, images: dict[str, Image]) -> None:
+    assert images[target.name].warnings == ""
+
+
+@pytest.mark.parametrize("target", list_targets(), ids=lambda target: target.name)
+def test_protocol(target: Target, images: dict[str, Image]) -> None:
+    with Process.start(target, images[target.name]) as process:
+        assert result(process, "nothing", 7)[0] == 7
+        assert result(process, "chain", 1, 2, 3, 4)[0] == (3 * 5 * 1) + (7 * 4)
+        assert result(process, "root", 1)[0] == 40
+        assert [result(process, "counted")[0] for _ in range(3)] == [101, 102, 103]
+
+
+@pytest.mark.parametrize("target", EMULATED, ids=lambda target: target.name)
+def test_instructions_tell_constant_code_from_the_rest(target: Target, images: dict[str, Image]) -> None:
+    with Process.start(target, images[target.name]) as process:
+        counts = {
+            case: {
+                result(process, case, *data)[1]["instructions"]
+                for data in ([0] * 8, [255] * 8, [1, 200, 3, 200, 5, 6, 7, 8])
+            }
+            for case in ("deep", "aligned", "branch")
+        }
+    assert len(counts["deep"]) == len(counts["aligned"]) == 1
+    assert len(counts["branch"]) == 3
+
+
+@pytest.mark.parametrize("target", EMULATED, ids=lambda target: target.name)
+def test_emulators_agree(target: Target, images: dict[str, Image]) -> None:
+    functions = ["chain", "chain_middle", "deep", "branch", "loop_first", "root"]
+    cases = ("chain", "deep", "branch", "loop_first", "root", "tail", "copy", "table", "divide")
+    found = []
+    for each in (target, under_qemu(target)):
+        with Process.start(each, images[target.name], functions) as process:
+            found.append([result(process, case, 9, 200, 3, 0) for case in cases])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("target", EMULATED, ids=lambda target: target.name)
+def test_instructions_of_each_call(target: Target, images: dict[str, Image]) -> None:
+    with Process.start(target, images[target.name], ["chain_middle", "loop_first"]) as process:
+        chain = result(process, "chain", 1, 2)[1]
+        loops = result(process, "loop_first", 1, 1, 1, 1, 1)[1]
+        nothing = result(process, "nothing")[1]
+    assert len(chain["calls"]) == 2
+    assert chain["prologue"] + sum(chain["calls"]) == chain["instructions"]
+    assert len(loops["calls"]) == 1  # a jump back to the first instruction is no call
+    assert nothing["calls"] == [] and nothing["prologue"] == nothing["instructions"]
+
+
+@pytest.mark.parametrize("qemu", [False, True], ids=["unicorn", "qemu"])
+@pytest.mark.parametrize("target", EMULATED, ids=lambda target: target.name)
+def test_fault_is_an_error(target: Target, qemu: bool, images: dict[str, Image]) -> None:
+    emulator = under_qemu(target) if qemu else target
+    message = "status 1: an exception" if qemu else r"read.* in fault"
+    with Process.start(emulator, images[target.name]) as process:
+        assert result(process, "nothing", 7)[0] == 7
+        with pytest.raises(ProcessError, match=message):
+            result(process, "fault")
+
+
+@pytest.mark.parametrize("qemu", [False, True], ids=["unicorn", "qemu"])
+def test_endless_loop_is_an_error(qemu: bool, images: dict[str, Image]) -> None:
+    target = load_target("cortex-m4")
+    emulator = with_options(under_qemu(target) if qemu else target, "--limit", "1000000")
+    with Process.start(emulator, images[target.name]) as process:
+        assert result(process, "nothing", 7)[0] == 7
+        with pytest.raises(ProcessError, match="more than 1000000 instructions without an end"):
+            result(process, "endless")
+
+
+def test_unknown_function_is_an_error(images: dict[str, Image]) -> None:
+    process = Process.start(load_target("cortex-m4"), images["cortex-m4"], ["no_such"])
+    with process, pytest.raises(ProcessError, match="the image has no function no_such"):
+        result(process, "nothing")
+
+
+def test_host_crash_is_an_error(images: dict[str, Image]) -> None:
+    process = Process.start(load_target("host"), images["host"])
+    with process, pytest.raises(ProcessError, match="the image ended with status -11: it printed nothing"):
+        result(process, "fault")
+
+
+def test_truncated_input_ends_the_host_program(images: dict[str, Image]) -> None:
+    process = Process.start(load_target("host"), images["host"])
+    assert process.child.stdin is not None
+    process.child.stdin.write(inputs("nothing")[:7])
+    process.child.stdin.close()
+    assert str(process.ended()) == "the image ended with status 1: the input ended within an inference"
+    process.close()
+
+
+def test_repeat_times_each_call(images: dict[str, Image]) -> None:
+    with Process.start(load_target("host"), images["host"], repeat=5) as process:
+        value, counters = result(process, "counted")
+    assert value == 105
+    assert len(counters["nanoseconds"]) == 5 and min(counters["nanoseconds"]) >= 0
+
+
+def test_broken_source_is_an_error(tmp_path: Path) -> None:
+    write_small(tmp_path)
+    (tmp_path / "small.c").write_text("void small_run(void *arena) { return 1 }")
+    with pytest.raises(CompileError, match="expected ';' after return"):
+        build(load_target("host"), tmp_path, "small", tmp_path)
+
+
+def test_image_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+    write_small(tmp_path)
+    header = (
+        (tmp_path / "net.h").read_text().replace(f"S2C_ARENA_BYTES {ARENA_BYTES}", "S2C_ARENA_BYTES 700000")
+    )
+    (tmp_path / "net.h").write_text(header)
+    with pytest.raises(CompileError, match="ram"):
+        build(load_target("cortex-m4"), tmp_path, "small", tmp_path)

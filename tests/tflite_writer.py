@@ -1,0 +1,153 @@
+"""Writes .tflite files of one op, for tests of ops that no trained net at hand has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+
+TENSOR_TYPES = {
+    "float32": tflite.TensorType.FLOAT32,
+    "float16": tflite.TensorType.FLOAT16,
+    "int8": tflite.TensorType.INT8,
+    "uint8": tflite.TensorType.UINT8,
+    "int16": tflite.TensorType.INT16,
+    "int32": tflite.TensorType.INT32,
+    "int64": tflite.TensorType.INT64,
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """value makes it a constant; scale and zero have one value, or one for each index of `axis`."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    scale: tuple[float, ...] = ()
+    zero: tuple[int, ...] = ()
+    axis: int = 0
+    value: np.ndarray | None = None
+    signature: tuple[int, ...] = ()
+
+
+def int8(name: str, shape: tuple[int, ...], scale: float = 0.1, zero: int = 0) -> Tensor:
+    return Tensor(name, shape, "int8", (scale,), (zero,))
+
+
+def constant(name: str, value: Any, scale: tuple[float, ...] = (), zero: int = 0, axis: int = 0) -> Tensor:
+    array = np.asarray(value)
+    zeros = (zero,) * len(scale)
+    return Tensor(name, array.shape, array.dtype.name, scale, zeros, axis, array)
+
+
+@dataclass(frozen=True)
+class Op:
+    """inputs and outputs name tensors, "" an omitted one; options: the fields of the class `kind` + "Options"."""
+
+    op: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    kind: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write(tensors: Sequence[Tensor], ops: Sequence[Op], outputs: Sequence[str], subgraphs: int = 1) -> bytes:
+    """A model; its inputs are the tensors that no op makes and that are no constants."""
+    made = {name for op in ops for name in op.outputs}
+    inputs = [each.name for each in tensors if each.value is None and each.name not in made]
+    index = {each.name: place for place, each in enumerate(tensors)} | {"": -1}
+    builder = flatbuffers.Builder(1024)
+    contents = [b""] + [b"" if each.value is None else each.value.tobytes() for each in tensors]
+    buffers = [write_buffer(builder, content) for content in contents]
+    tables = [write_tensor(builder, each, place + 1) for place, each in enumerate(tensors)]
+    operators = [write_op(builder, op, place, index) for place, op in enumerate(ops)]
+    graphs = []
+    for _ in range(subgraphs):
+        parts = {
+            "Tensors": offsets(builder, tables),
+            "Inputs": integers(builder, [index[name] for name in inputs]),
+            "Outputs": integers(builder, [index[name] for name in outputs]),
+            "Operators": offsets(builder, operators),
+        }
+        graphs.append(table(builder, "SubGraph", parts))
+    codes = []
+    for op in ops:
+        custom = None if hasattr(tflite.BuiltinOperator, op.op) else builder.CreateString(op.op)
+        number = getattr(tflite.BuiltinOperator, op.op, tflite.BuiltinOperator.CUSTOM)
+        fields = {"BuiltinCode": number, "DeprecatedBuiltinCode": min(number, 127), "Version": 1}
+        codes.append(table(builder, "OperatorCode", fields | ({"CustomCode": custom} if custom else {})))
+    model = {
+        "Version": 3,
+        "OperatorCodes": offsets(builder, codes),
+        "Subgraphs": offsets(builder, graphs),
+        "Buffers": offsets(builder, buffers),
+    }
+    builder.Finish(table(builder, "Model", model), b"TFL3")
+    return bytes(builder.Output())
+
+
+def table(builder: flatbuffers.Builder, kind: str, fields: Mapping[str, Any]) -> int:
+    getattr(tflite, f"{kind}Start")(builder)
+    for name, value in fields.items():
+        getattr(tflite, f"{kind}Add{name}")(builder, value)
+    return int(getattr(tflite, f"{kind}End")(builder))
+
+
+def offsets(builder: flatbuffers.Builder, values: Sequence[int]) -> int:
+    builder.StartVector(4, len(values), 4)
+    for value in reversed(values):
+        builder.PrependUOffsetTRelative(value)
+    return int(builder.EndVector())
+
+
+def integers(builder: flatbuffers.Builder, values: Sequence[int], dtype: str = "int32") -> int:
+    return int(builder.CreateNumpyVector(np.array(values, dtype)))
+
+
+def write_buffer(builder: flatbuffers.Builder, content: bytes) -> int:
+    if not content:
+        return table(builder, "Buffer", {})
+    builder.StartVector(1, len(content), 16)
+    builder.head -= len(content)
+    builder.Bytes[builder.head : builder.head + len(content)] = content
+    return table(builder, "Buffer", {"Data": builder.EndVector()})
+
+
+def write_tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
+    fields = {
+        "Shape": integers(builder, tensor.shape),
+        "Type": TENSOR_TYPES[tensor.dtype],
+        "Buffer": buffer,
+        "Name": builder.CreateString(tensor.name),
+    }
+    if tensor.signature:
+        fields["ShapeSignature"] = integers(builder, tensor.signature)
+    if tensor.scale:
+        parts = {
+            "Scale": int(builder.CreateNumpyVector(np.array(tensor.scale, np.float32))),
+            "ZeroPoint": integers(builder, tensor.zero, "int64"),
+            "QuantizedDimension": tensor.axis,
+        }
+        fields["Quantization"] = table(builder, "QuantizationParameters", parts)
+    return table(builder, "Tensor", fields)
+
+
+def write_op(builder: flatbuffers.Builder, op: Op, code: int, index: Mapping[str, int]) -> int:
+    fields: dict[str, Any] = {
+        "OpcodeIndex": code,
+        "Inputs": integers(builder, [index[name] for name in op.inputs]),
+        "Outputs": integers(builder, [index[name] for name in op.outputs]),
+    }
+    if op.kind:
+        options = {
+            name: integers(builder, value) if isinstance(value, tuple) else value
+            for name, value in op.options.items()
+        }
+        fields["BuiltinOptions"] = table(builder, f"{op.kind}Options", options)
+        fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, f"{op.kind}Options")
+    return table(builder, "Operator", fields)
