@@ -1,5 +1,7 @@
-/* The maximal error of one scalar kernel over float32 inputs, against a double reference: float_error.py compiles this with KERNEL, its name
-   in quotes KERNEL_FILE, and the reference function. Prints: ulp relative absolute worst_input wrong wrong_input. */
+/* The maximal error of one scalar kernel over float32 inputs: float_error.py compiles this with KERNEL, the
+   kernel's function, KERNEL_FILE, its file, and REFERENCE, a function of double.
+   Arguments: step between bit patterns, smallest result whose error counts as relative.
+   Prints: ulp relative absolute worst_input wrong wrong_input. */
 #include KERNEL_FILE
 #include "lib/bits.h"
 #include <math.h>
@@ -8,18 +10,43 @@
 
 #define BLOCK 4096
 
-static double elu(double x) { return x > 0 ? x : expm1(x); }
-static double gelu(double x) { return 0.5 * x * erfc(-x * sqrt(0.5)); }
-static double gelu_tanh(double x) { return x / (1 + exp(-2 * sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x))); }
-static double hard_swish(double x) { return x * fmin(fmax(x + 3, 0), 6) / 6; }
-static double reciprocal(double x) { return 1 / x; }
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
-static double silu(double x) { return x / (1 + exp(-x)); }
-static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
+static double elu(double x)
+{
+    return x > 0 ? x : expm1(x);
+}
+static double gelu(double x)
+{
+    return 0.5 * x * erfc(-x * sqrt(0.5));
+}
+static double gelu_tanh(double x)
+{
+    return x / (1 + exp(-2 * sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
+static double hard_swish(double x)
+{
+    return x * fmin(fmax(x + 3, 0), 6) / 6;
+}
+static double reciprocal(double x)
+{
+    return 1 / x;
+}
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+static double silu(double x)
+{
+    return x / (1 + exp(-x));
+}
+static double softplus(double x)
+{
+    return fmax(x, 0) + log1p(exp(-fabs(x)));
+}
 
 /* So that each is used. */
 extern double (*const s2c_references[])(double);
-double (*const s2c_references[])(double) = {elu, gelu, gelu_tanh, hard_swish, reciprocal, sigmoid, silu, softplus};
+double (*const s2c_references[])(double) = {elu,        gelu,    gelu_tanh, hard_swish,
+                                            reciprocal, sigmoid, silu,      softplus};
 
 /* Where the result is no normal finite float, or undefined: is y what it should be? */
 static int is_right(float y, double wanted)
@@ -77,7 +104,7 @@ int main(int count, char **arguments)
             }
         }
     }
-    printf("%.2f %.1e %.1e %.9g %llu %.9g\n", ulp, relative, absolute, (double)worst, (unsigned long long)wrong,
-           (double)wrong_input);
+    printf("%.2f %.1e %.1e %.9g %llu %.9g\n", ulp, relative, absolute, (double)worst,
+           (unsigned long long)wrong, (double)wrong_input);
     return wrong != 0;
 }

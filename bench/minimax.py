@@ -1,7 +1,7 @@
 """The polynomials of kernels/c/*_f32.c: prints float32 coefficients and the maximal error of each.
 
-Remez' exchange algorithm on a grid (E. W. Cheney, "Introduction to Approximation Theory", chapter 3). The coefficients
-become float32 one by one, lowest power first, and what is left is fitted again each time.
+Remez' exchange algorithm on a grid (E. W. Cheney, "Introduction to Approximation Theory", chapter 3). The
+coefficients become float32 one by one, lowest power first, and what is left is fitted again each time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Fit:
 
 
 def erfc(x: np.ndarray) -> np.ndarray:
-    return np.vectorize(math.erfc, otypes=[np.float64])(x)
+    return np.asarray(np.vectorize(math.erfc, otypes=[np.float64])(x))
 
 
 HALF_LN2 = math.log(2.0) / 2.0 + 1e-4
@@ -39,14 +39,14 @@ GELU_END = 13.2  # where the tail of the normal distribution leaves float
 
 
 def mills(x: np.ndarray) -> np.ndarray:
-    """exp(x*x/2) times the integral of the standard normal density beyond x; Lentz' continued fraction from 3 on."""
+    """exp(x*x/2) times the integral of the standard normal density beyond x; from 3 a continued fraction."""
     near = np.minimum(x, 3.0)
     direct = 0.5 * np.exp(near * near / 2) * erfc(near / math.sqrt(2.0))
     far = np.maximum(x, 3.0)
     fraction = far
     for step in range(200, 0, -1):
         fraction = far + step / fraction
-    return np.where(x < 3.0, direct, 1.0 / (math.sqrt(2.0 * math.pi) * fraction))
+    return np.asarray(np.where(x < 3.0, direct, 1.0 / (math.sqrt(2.0 * math.pi) * fraction)))
 
 
 def gelu_share(u: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def grid_of(fit: Fit) -> np.ndarray:
 
 
 def extrema(error: np.ndarray, count: int) -> np.ndarray:
-    """Indices of `count` alternating peaks of the error; the smaller end is dropped while there are too many."""
+    """Indices of `count` alternating peaks of the error; the smaller end goes while there are too many."""
     flips = np.flatnonzero(np.sign(error[1:]) != np.sign(error[:-1])) + 1
     pieces = np.split(np.arange(error.size), flips)
     peaks = [piece[np.argmax(np.abs(error[piece]))] for piece in pieces]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -15,43 +15,88 @@ from typing import Any
 import numpy as np
 
 from s2c import cost, oracle
-from s2c.driver import Compilation, Request, too_large
+from s2c.driver import Compilation, Request, staged_folder, too_large
 from s2c.emit.c_family import emit_header, emit_source, specialisations
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
 from s2c.emit.text import comment_text
+from s2c.errors import error
 from s2c.image import Facts, analyse
 from s2c.inputs import random_inputs
 from s2c.ir import Node
 from s2c.program import BUILD, MANIFEST_VERSION
 from s2c.target import Image, build
 
+GOLDEN = "golden.npz"
+CONSTS = "consts.npz"
+FIXED_NAMES = ("main.c", "CMakeLists.txt", GOLDEN, CONSTS, BUILD)  # the others are <name>.*
 GOLDEN_SEED = 1
 GOLDEN_COUNT = 4
 GOLDEN_BYTES = 65536
 
 
+def save_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
+    """Writes to a new folder, or in the place of an older artifact: all of it or, where it raises, nothing."""
+    refuse_foreign(folder)
+    with staged_folder(folder.resolve()) as staged:
+        return write_artifact(compilation, staged)
+
+
 def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
     """Fills an empty folder; returns the manifest. Raises CompileError where the target's memory does not suffice."""
-    request, plan = compilation.request, compilation.plan
+    request = compilation.request
     name = request.name
-    title = comment_text(f"{name}: compiled by s2c {version()} from {request.model.name}")
     goldens = make_goldens(compilation)
-    write(folder / f"{name}.h", emit_header(plan, name, title))
-    write(folder / f"{name}.c", emit_source(plan, name, title, request.target.language))
-    write(folder / "main.c", emit_main(plan, name, goldens))
-    write(folder / "CMakeLists.txt", emit_cmake(name))
-    write_goldens(folder / "golden.npz", goldens)
-    keep_model(request, folder)
     build_folder = folder / BUILD
     build_folder.mkdir()
-    write(build_folder / "net.h", emit_net_header(plan, name))
+    for path, text in emit_files(compilation, goldens).items():
+        write(folder / path, text)
+    np.savez(folder / GOLDEN, **golden_arrays(goldens))
+    keep_model(request, folder)
     image = build(request.target, folder, name, build_folder, request.cc)
     facts = analyse(image.path, image.object, f"{name}_run", request.target.arch)
-    refuse_overflow(request, plan.arena_bytes, facts)
+    refuse_overflow(request, compilation.plan.arena_bytes, facts)
     tidy(build_folder, image)
     manifest = make_manifest(compilation, facts)
     write(folder / f"{name}.json", json.dumps(manifest, indent=1) + "\n")
     return manifest
+
+
+def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str, str]:
+    """The text of every source file, by its path in the artifact."""
+    request, plan = compilation.request, compilation.plan
+    name = request.name
+    title = comment_text(f"{name}: compiled by s2c {version()} from {model_file(request)}")
+    return {
+        f"{name}.h": emit_header(plan, name, title),
+        f"{name}.c": emit_source(plan, name, title, request.target.language),
+        "main.c": emit_main(plan, name, goldens),
+        "CMakeLists.txt": emit_cmake(name),
+        f"{BUILD}/net.h": emit_net_header(plan, name),
+    }
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Only a folder that holds nothing but an artifact is replaced."""
+    if folder.is_dir():
+        found = ["the working directory"] if folder.resolve() == Path.cwd() else strangers(folder)
+    else:
+        found = ["a file of that name"] if folder.exists() else []
+    if found:
+        raise error(
+            f"-o {folder}",
+            "a new folder, or one with nothing but what s2c compile wrote",
+            ", ".join(found[:3]) + (" .." if len(found) > 3 else ""),
+            "name another folder",
+        )
+
+
+def strangers(folder: Path) -> list[str]:
+    """Names in a folder that belong to no artifact; of an artifact the manifest is <name>.json beside <name>.c."""
+    names = sorted(path.name for path in folder.iterdir())
+    stems = [name[:-5] for name in names if name.endswith(".json") and f"{name[:-5]}.c" in names]
+    if len(stems) != 1:
+        return names
+    return [name for name in names if name not in FIXED_NAMES and not name.startswith(f"{stems[0]}.")]
 
 
 def version() -> str:
@@ -71,11 +116,16 @@ def tidy(build_folder: Path, image: Image) -> None:
             path.unlink()
 
 
+def model_file(request: Request) -> str:
+    """What the model is called in the artifact."""
+    return f"{request.name}{request.model.suffix}"
+
+
 def keep_model(request: Request, folder: Path) -> None:
     """The model and the bound inputs travel along, so that verify starts from what the user gave."""
-    shutil.copyfile(request.model, folder / f"{request.name}{request.model.suffix}")
+    shutil.copyfile(request.model, folder / model_file(request))
     if request.consts:
-        np.savez(folder / "consts.npz", **{name: request.consts[name] for name in sorted(request.consts)})
+        np.savez(folder / CONSTS, **{name: request.consts[name] for name in sorted(request.consts)})
 
 
 def make_goldens(compilation: Compilation) -> list[Golden]:
@@ -91,14 +141,13 @@ def make_goldens(compilation: Compilation) -> list[Golden]:
     return result
 
 
-def write_goldens(path: Path, goldens: list[Golden]) -> None:
+def golden_arrays(goldens: Sequence[Golden]) -> dict[str, np.ndarray]:
     """input_0 .. and output_0 .., each with the golden vectors along a new first axis."""
-    arrays = {
+    return {
         f"{role}_{index}": np.stack([getattr(golden, f"{role}s")[index] for golden in goldens])
         for role in ("input", "output")
         for index in range(len(getattr(goldens[0], f"{role}s")))
     }
-    np.savez(path, **arrays)
 
 
 def refuse_overflow(request: Request, arena_bytes: int, facts: Facts) -> None:
@@ -121,7 +170,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "name": request.name,
         "target": request.target.name,
         "model": {
-            "file": f"{request.name}{request.model.suffix}",
+            "file": model_file(request),
             "sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
         },
         "flags": {
@@ -137,7 +186,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         ],
         "macs": cost.plan_macs(plan),
         "source_macs": cost.macs(compilation.source),
-        "parameters": cost.parameters(plan.graph),
+        "parameters": cost.parameters(plan.graph.nodes()),
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.lower_bound,
         "stack_bytes": facts.stack_bytes,

@@ -53,5 +53,5 @@ def scaled_bound(node: Node) -> int:
     """The accumulator's bound after the left shift that its requantization begins with."""
     accumulator = OPS[node.op].accumulator
     assert accumulator is not None
-    left = max(int(OPS[node.op].params(node).get("most_shift", 0)), 0)
-    return accumulator(node) << left
+    shift = OPS[node.op].consts(node)["shift"]
+    return accumulator(node) << max(int(shift.max()), 0)

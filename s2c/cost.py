@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from s2c.ir import Graph
+from s2c.ir import Graph, Node
 from s2c.ops import OPS
 from s2c.plan import Call, Plan
+
+# Arrays that quantization derives: nobody trains them.
+DERIVED = frozenset({"multiplier", "shift", "table", "weight_scale"})
 
 
 @dataclass(frozen=True)
 class CallCost:
-    """One call: the user's layer, its kernel, MACs, and the bytes of its constants and of its result."""
+    """One call: the user's layer, its kernel, its result, MACs, and the bytes of its constants and of its result."""
 
     layer: str
     kernel: str
+    output: str
     macs: int
+    parameters: int
     constant_bytes: int
     output_bytes: int
 
 
 def call_cost(call: Call) -> CallCost:
-    constants = [*call.consts.values(), *(each for each in call.inputs if isinstance(each, np.ndarray))]
+    operands = [each for each in call.inputs if isinstance(each, np.ndarray)]
+    kind = call.nodes[-1].type
     return CallCost(
         layer=call.layer,
         kernel=call.kernel.name,
+        output=f"{kind.dtype}[{','.join(map(str, kind.shape))}]",
         macs=call.macs,
-        constant_bytes=sum(array.nbytes for array in constants),
-        output_bytes=call.nodes[-1].type.bytes,
+        parameters=parameters(call.nodes) + sum(each.size for each in operands),
+        constant_bytes=sum(array.nbytes for array in (*call.consts.values(), *operands)),
+        output_bytes=kind.bytes,
     )
 
 
@@ -37,12 +46,33 @@ def macs(graph: Graph) -> int:
     return sum(OPS[node.op].macs(node) for node in graph.nodes())
 
 
-def parameters(graph: Graph) -> int:
-    """Elements of all arrays in the nodes' attrs."""
+def matmul_share(graph: Graph) -> float:
+    """The part of a lowered graph's MACs that is in matmul; 1 where there are none."""
+    counts = {node: OPS[node.op].macs(node) for node in graph.nodes()}
+    in_matmul = sum(count for node, count in counts.items() if node.op == "matmul")
+    return in_matmul / sum(counts.values()) if any(counts.values()) else 1.0
+
+
+def parameters(nodes: Iterable[Node]) -> int:
+    """Elements of the arrays in the nodes' attrs, but those that quantization derives."""
     return sum(
-        value.size for node in graph.nodes() for value in node.attrs.values() if isinstance(value, np.ndarray)
+        value.size
+        for node in nodes
+        for name, value in node.attrs.items()
+        if isinstance(value, np.ndarray) and name not in DERIVED
     )
 
 
 def plan_macs(plan: Plan) -> int:
     return sum(call.macs for call in plan.calls)
+
+
+def constant_bytes(plan: Plan) -> int:
+    """Of all constants that calls take; an array that several calls share counts once."""
+    arrays = [
+        array
+        for call in plan.calls
+        for array in (*call.consts.values(), *call.inputs)
+        if isinstance(array, np.ndarray)
+    ]
+    return sum({id(array): array.nbytes for array in arrays}.values())

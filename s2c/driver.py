@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from s2c import check, oracle
+from s2c.cost import constant_bytes
+from s2c.emit.c_family import emit_source
 from s2c.emit.text import identifier
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
@@ -19,13 +22,21 @@ from s2c.ir import Graph, Node
 from s2c.kernel import usable_kernels
 from s2c.load import load_model
 from s2c.ops import OPS
-from s2c.passes import stages
+from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
 from s2c.plan import Kernels, Plan, dtype_key, make_plan
 from s2c.plan import run as run_plan
 from s2c.target import Target, load_target
 
 CHECK_SEED = 0
 REFERENCE_STAGE = "fuse_qdq"
+STAGES = (
+    "load",
+    *(each.__name__ for each in SOURCE_PASSES),
+    "lower",
+    *(each.__name__ for each in CORE_PASSES),
+    "plan",
+    "emit",
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,7 @@ def refuse_large(request: Request, plan: Plan) -> None:
     flash, ram = request.target.memory("flash"), request.target.memory("ram")
     if ram is not None and plan.arena_bytes > ram.size:
         raise too_large(request, "RAM", ram.size, plan.arena_bytes, "arena")
-    constants = sum({id(array): array.nbytes for call in plan.calls for array in call.consts.values()}.values())
+    constants = constant_bytes(plan)
     if flash is not None and constants > flash.size:
         raise too_large(request, "flash", flash.size, constants, "constants")
 
@@ -185,20 +196,31 @@ def write_dump(dump: Path | None, name: str, text: str) -> None:
 
 @contextmanager
 def staged_folder(final: Path) -> Iterator[Path]:
-    """A folder that becomes `final` when the block ends, and is gone when it raises."""
-    import shutil
-    import tempfile
-
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    """A folder that takes the place of `final` when the block ends; when it raises, all is as it was."""
+    missing = [parent for parent in final.parents if not parent.exists()]
     try:
-        yield temporary
-        if final.exists():
-            old = temporary.with_name(temporary.name + ".old")
-            final.rename(old)
-            temporary.rename(final)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(final)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{final.name}.", dir=final.parent) as temporary:
+            staged = Path(temporary) / "new"
+            staged.mkdir()
+            yield staged
+            if final.exists():
+                final.rename(Path(temporary) / "old")
+            staged.rename(final)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if not final.exists():
+            for parent in missing:
+                with suppress(OSError):
+                    parent.rmdir()
+
+
+def stage_text(request: Request, stage: str) -> str:
+    """The Graph, the Plan or the source after the first stage of that name."""
+    if stage not in STAGES:
+        raise error("--stop-after", f"one of {', '.join(dict.fromkeys(STAGES))}", stage, "name one of these")
+    for name, graph in analyse_model(request):
+        if name == stage:
+            return str(graph)
+    check.accumulator_bounds(graph)
+    plan = make_plan(graph, kernels_of(request.target))
+    return str(plan) if stage == "plan" else emit_source(plan, request.name, request.name, request.target.language)

@@ -1,4 +1,4 @@
-"""The float kernels against the float64 functions that they approximate, on the host; their cost where it is counted."""
+"""The float kernels against the float64 functions that they approximate, and what they cost on other data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RELATIVE = {
     "elu": 1e-7,
     "erf": 2e-7,
     "exp": 1e-7,
-    "gelu": 5e-7,
+    "gelu": 6e-7,
     "gelu_tanh": 2e-6,
     "hard_swish": 2e-7,
     "log": 1e-7,
@@ -39,25 +39,15 @@ RELATIVE = {
     "sqrt": 2e-7,
     "tanh": 3e-7,
 }
-# Absolute error that is let pass too: where the float64 formula itself cancels, and where exp is no normal float.
+# Absolute error that may pass too: where the float64 formula cancels, and where exp is no normal float.
 ABSOLUTE = {"gelu": 1e-14, "gelu_tanh": 2e-12, "silu": 2e-36}
-SPECIAL = np.array(
-    [0.0, -0.0, 1.0, -1.0, SMALLEST, -SMALLEST, 3.4028235e38, -3.4028235e38, np.inf, -np.inf, np.nan],
-    np.float32,
-)
+LARGEST = np.finfo(np.float32).max
+MAGNITUDES = np.array([0.0, 1.0, SMALLEST, LARGEST, np.inf, np.nan], np.float32)
+SPECIAL = np.concatenate([MAGNITUDES, -MAGNITUDES])
 CONVERSIONS = sorted(ROUNDINGS)
 CFLAGS = (
-    *(
-        "-std=c99",
-        "-Wall",
-        "-Wextra",
-        "-Wpedantic",
-        "-Wconversion",
-        "-Wshadow",
-        "-Wdouble-promotion",
-        "-Werror",
-    ),
-    *("-ffp-contract=off", "-fno-builtin", f"-I{KERNELS}"),
+    *("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wdouble-promotion"),
+    *("-Wcast-qual", "-Werror", "-ffp-contract=off", "-fno-builtin", f"-I{KERNELS}"),
 )
 CALLS = {
     **{
@@ -97,7 +87,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def call(library: ctypes.CDLL, name: str, output: np.ndarray, x: np.ndarray, *rest: Any) -> np.ndarray:
-    library[f"call_{name}"](ctypes.c_void_p(output.ctypes.data), ctypes.c_void_p(x.ctypes.data), *rest)
+    function: Any = library[f"call_{name}"]
+    function(ctypes.c_void_p(output.ctypes.data), ctypes.c_void_p(x.ctypes.data), *rest)
     return output
 
 
@@ -109,7 +100,7 @@ def sample() -> np.ndarray:
         1 + random.normal(0, 1e-4, 20000)
     ]
     x = np.concatenate([SPECIAL, spread, *(each.astype(np.float32) for each in near)])
-    return x[~((x != 0) & (np.abs(x) < SMALLEST))]
+    return np.asarray(x[~((x != 0) & (np.abs(x) < SMALLEST))])
 
 
 def test_each_function_has_a_kernel() -> None:
@@ -161,7 +152,7 @@ def test_conversion_is_exact(library: ctypes.CDLL, function: str) -> None:
         zero = int(random.integers(-128, 128))
         x = near_ties(scale)
         y = np.empty(x.shape, np.int8)
-        call(library, f"{function}_f32_i8", y, x, x.size, ctypes.c_float(scale), zero)
+        call(library, f"{function}_f32_i8", y, x, x.size, ctypes.c_float(float(scale)), zero)
         wanted = quantize(x, Type(x.shape, "i8", Quant((float(scale),), zero)), function)
         np.testing.assert_array_equal(y, wanted, err_msg=f"scale {scale!r}, zero {zero}")
 
@@ -181,7 +172,7 @@ def test_softmax(library: ctypes.CDLL, rows: int, size: int, beta: float) -> Non
         wanted = OPS["softmax"].eval(softmax_node(x.shape, beta), x)
         y = call(library, "softmax_f32", np.empty_like(x), x, rows, size, ctypes.c_float(beta))
         exponent = np.log(np.maximum(wanted, SMALLEST))  # it is rounded to float too
-        allowed = np.minimum(2e-7, (4e-7 - 1.2e-7 * exponent) * wanted) + SMALLEST
+        allowed = np.minimum(2e-7, (4e-7 - 1.8e-7 * exponent) * wanted) + SMALLEST
         error = np.abs(y.astype(np.float64) - wanted)
         assert np.all(error <= allowed), (error / allowed).max()
         assert call(library, "softmax_f32", x, x, rows, size, ctypes.c_float(beta)).tobytes() == y.tobytes()
@@ -197,13 +188,13 @@ def test_softmax_of_special_values(library: ctypes.CDLL) -> None:
 
 
 SIZE = 21
-OUTPUT = 4 * SIZE
+OUTPUT_BYTES = 4 * SIZE * len(CALLS)
 NET_HEADER = f"""\
 void net_run(void *arena);
 #define S2C_RUN net_run
-#define S2C_ARENA_BYTES {2 * OUTPUT}
+#define S2C_ARENA_BYTES {4 * SIZE + OUTPUT_BYTES}
 #define S2C_INPUTS {{{{0u, {4 * SIZE}u}}}}
-#define S2C_OUTPUTS {{{{{OUTPUT}u, {4 * SIZE}u}}}}
+#define S2C_OUTPUTS {{{{{4 * SIZE}u, {OUTPUT_BYTES}u}}}}
 """
 
 
@@ -217,21 +208,18 @@ def write_net(place: Path) -> None:
     """All kernels on one input, each with literal parameters as in an emitted net."""
     lines = [f'#include "{KERNELS / name}.c"' for name in CALLS]
     lines += ['#include "net.h"', "void net_run(void *arena)", "{"]
-    lines += [f"float *input = arena, *output = input + {SIZE};"]
-    for name in CALLS:
-        pointer = (
-            "(int8_t *)arena + OFFSET".replace("OFFSET", str(OUTPUT)) if name.endswith("_i8") else "output"
-        )
-        lines.append(f"{name}({pointer}, input, {literal_arguments(name)});")
+    lines += ["float *input = arena;"]
+    for index, name in enumerate(CALLS):
+        cast = "(int8_t *)" if name.endswith("_i8") else ""
+        lines.append(f"{name}({cast}(input + {SIZE * (1 + index)}), input, {literal_arguments(name)});")
     (place / "net.c").write_text("\n".join([*lines, "}"]) + "\n")
     (place / "net.h").write_text(NET_HEADER)
 
 
 def adversaries() -> list[np.ndarray]:
     random = np.random.default_rng(4)
-    values = [0.0, -0.0, 1.0, -1.0, 100.0, -100.0, 1e-40, -1e-40, 3e38, -3e38, np.inf, -np.inf, np.nan]
     return [
-        *(np.full(SIZE, value, np.float32) for value in values),
+        *(np.full(SIZE, value, np.float32) for value in [*SPECIAL, 100.0, -100.0, 1e-40, -1e-40]),
         *(random.integers(0, 1 << 32, SIZE, np.uint32).view(np.float32) for _ in range(20)),
         *(random.normal(0, 5, SIZE).astype(np.float32) for _ in range(20)),
     ]
@@ -243,5 +231,5 @@ def test_no_data_changes_the_instruction_count(target: Target, tmp_path: Path) -
     image = build(target, tmp_path, "net", tmp_path)
     assert image.warnings == ""
     with Process.start(target, image) as process:
-        counts = {process.run(x.tobytes(), 4 * SIZE)[1]["instructions"] for x in adversaries()}
+        counts = {process.run(x.tobytes(), OUTPUT_BYTES)[1]["instructions"] for x in adversaries()}
     assert len(counts) == 1, sorted(counts)

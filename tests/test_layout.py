@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from s2c import oracle
 from s2c.ir import Graph, Node, Quant, Type, constant, input_node
 from s2c.ops import make
+from s2c.ops.integer import quantize_multiplier, scale_once
 from s2c.passes.cancel_transposes import cancel_transposes
 from s2c.passes.fuse_qdq import fuse_qdq
 
@@ -116,7 +117,9 @@ def test_random_movement_is_equal_to_the_bit(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 10))):
         node = data.draw(st.sampled_from(live))
         rank = len(node.type.shape)
-        kind = data.draw(st.sampled_from(["transpose", "transpose", "relu", "binary", "constant", "concat", "reshape"]))
+        kind = data.draw(
+            st.sampled_from(["transpose", "transpose", "relu", "binary", "constant", "concat", "reshape"])
+        )
         if kind == "transpose":
             live.append(transpose(node, *data.draw(st.permutations(range(rank)))))
         elif kind == "relu":
@@ -131,7 +134,9 @@ def test_random_movement_is_equal_to_the_bit(data: st.DataObject) -> None:
             live.append(make("concat", (node, node), "l", axis=data.draw(st.integers(0, rank - 1))))
         elif kind == "reshape" and rank < 5:
             at = data.draw(st.integers(0, rank))
-            live.append(make("reshape", (node,), "l", shape=(*node.type.shape[:at], 1, *node.type.shape[at:])))
+            live.append(
+                make("reshape", (node,), "l", shape=(*node.type.shape[:at], 1, *node.type.shape[at:]))
+            )
     cancelled(live[-1], source)
 
 
@@ -157,9 +162,13 @@ HALVES = np.float32([0.5, 0.25, 0.125])
 
 
 def convolution(x: Node, **attrs: object) -> Node:
-    weight = np.random.default_rng(1).integers(-9, 9, (3, 2, 2, 3)).astype(np.float32) * HALVES.reshape(3, 1, 1, 1)
+    weight = np.random.default_rng(1).integers(-9, 9, (3, 2, 2, 3)).astype(np.float32) * HALVES.reshape(
+        3, 1, 1, 1
+    )
     geometry = {"stride": (1, 1), "dilation": (1, 1), "pads": ((1, 0), (0, 1)), "groups": 1}
-    return make("conv2d", (x,), "l", weight=weight, bias=values((3,)), weight_scale=HALVES, **geometry, **attrs)
+    return make(
+        "conv2d", (x,), "l", weight=weight, bias=values((3,)), weight_scale=HALVES, **geometry, **attrs
+    )
 
 
 WHOLE = {"kernel": (2, 2), "stride": (2, 2), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
@@ -168,12 +177,26 @@ INTEGER_FORMS: dict[str, Callable[[Node], Node]] = {
     "conv2d and relu": lambda x: make("relu", (convolution(x),), "r", lo=0.0, hi=6.0),
     "conv2d, relu, pad and max_pool": lambda x: make(
         "max_pool",
-        (make("pad", (make("relu", (convolution(x),), "r", lo=0.0),), "p", pads=((0, 0), (1, 1), (1, 0), (0, 0)), value=0.0),),
+        (
+            make(
+                "pad",
+                (make("relu", (convolution(x),), "r", lo=0.0),),
+                "p",
+                pads=((0, 0), (1, 1), (1, 0), (0, 0)),
+                value=0.0,
+            ),
+        ),
         "m",
         **WHOLE,
     ),
-    "dense": lambda x: make("dense", (x,), "l", weight=np.float32([[1, -2, 3]]), bias=np.float32([0.3]),
-                            weight_scale=np.float32([1])),
+    "dense": lambda x: make(
+        "dense",
+        (x,),
+        "l",
+        weight=np.float32([[1, -2, 3]]),
+        bias=np.float32([0.3]),
+        weight_scale=np.float32([1]),
+    ),
     "add": lambda x: make("add", (x, make("relu", (x,), "r", lo=0.0)), "l"),
     "mul": lambda x: make("mul", (x, x), "l"),
     "sigmoid": lambda x: make("unary", (x,), "l", function="sigmoid"),
@@ -214,5 +237,20 @@ def test_shared_result_is_quantized_once_more() -> None:
     source = input_node("x", Type(IMAGE, "f32"))
     layer = convolution(dequantized(source))
     clamped = make("relu", (layer,), "r", lo=0.0)
-    total = make("add", (make("quantize", (layer,), "q", OUTPUT), make("quantize", (clamped,), "q", OUTPUT)), "l", OUTPUT)
+    total = make(
+        "add",
+        (make("quantize", (layer,), "q", OUTPUT), make("quantize", (clamped,), "q", OUTPUT)),
+        "l",
+        OUTPUT,
+    )
     fused(total, source, 2)
+
+
+def test_rounding_once_is_the_rounded_product() -> None:
+    """Integer sums scaled by typical reals, against the real product; a multiplier has 31 bits, so ties may go either way."""
+    sums = np.arange(-100000, 100000, 7)
+    for real in (0.4, 0.013, 0.0017, 2.0**-12, 1e-5, 1.7):
+        multiplier, shift = quantize_multiplier(real)
+        exact = sums * real
+        off = np.abs(scale_once(sums, multiplier, shift) - exact) > 0.5 + 1e-4
+        assert not off.any(), (real, sums[off][:5])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import onnx
 import pytest
@@ -36,13 +38,17 @@ def ints(*values: int) -> np.ndarray:
 def agree(data: bytes, tolerance: float = 1e-5, above: float | None = None) -> None:
     """The Graph, before and after cancel_transposes, against onnxruntime on random inputs."""
     graph = load_onnx(data, {}, {})
-    arrays = [floats(*each.type.shape) if above is None else positive(*each.type.shape) for each in graph.inputs]
+    arrays = [
+        floats(*each.type.shape) if above is None else positive(*each.type.shape) for each in graph.inputs
+    ]
     wanted = reference(data, *arrays)
     for each in (graph, cancel_transposes(graph)):
         for ours, theirs in zip(oracle.run(each, *arrays), wanted, strict=True):
             assert ours.shape == theirs.shape
             assert ours.dtype == theirs.dtype
-            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * np.abs(theirs).max(initial=1))
+            np.testing.assert_allclose(
+                ours, theirs, rtol=tolerance, atol=tolerance * np.abs(theirs).max(initial=1)
+            )
 
 
 CONVOLUTIONS = {
@@ -99,7 +105,10 @@ POOLS = {
     "same lower": ((1, 2, 8, 9), {"kernel_shape": [3, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"}),
     "valid": ((1, 2, 8, 9), {"kernel_shape": [3, 2], "strides": [2, 2], "auto_pad": "VALID"}),
     "ceiled": ((1, 2, 8, 9), {"kernel_shape": [3, 3], "strides": [2, 3], "ceil_mode": 1}),
-    "ceiled, padded": ((1, 2, 8, 9), {"kernel_shape": [3, 3], "strides": [3, 2], "ceil_mode": 1, "pads": [1, 1, 0, 1]}),
+    "ceiled, padded": (
+        (1, 2, 8, 9),
+        {"kernel_shape": [3, 3], "strides": [3, 2], "ceil_mode": 1, "pads": [1, 1, 0, 1]},
+    ),
     "1-d": ((1, 3, 9), {"kernel_shape": [3], "strides": [2], "pads": [1, 0]}),
 }
 
@@ -127,7 +136,9 @@ def test_global_pools(op_type: str, shape: tuple[int, ...]) -> None:
 def test_reduce_mean(axes: list[int] | None, keepdims: int) -> None:
     attrs = {} if axes is None else {"axes": axes}
     agree(one_op("ReduceMean", (2, 3, 5, 4), keepdims=keepdims, **attrs))
-    agree(one_op("ReduceMean", (2, 3, 5, 4), None if axes is None else ints(*axes), keepdims=keepdims, opset=18))
+    agree(
+        one_op("ReduceMean", (2, 3, 5, 4), None if axes is None else ints(*axes), keepdims=keepdims, opset=18)
+    )
 
 
 def test_reduce_mean_of_no_axes() -> None:
@@ -150,7 +161,14 @@ def test_gemm_with_computed_addend() -> None:
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((3, 4), (1, 4, 5))],
+    [
+        ((3, 4), (4, 5)),
+        ((2, 3, 4), (4, 5)),
+        ((4,), (4, 5)),
+        ((3, 4), (4,)),
+        ((4,), (4,)),
+        ((3, 4), (1, 4, 5)),
+    ],
 )
 def test_matmul(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     agree(one_op("MatMul", left, floats(*right)))
@@ -164,7 +182,19 @@ def test_batch_normalization(shape: tuple[int, ...]) -> None:
     agree(one_op("BatchNormalization", shape, floats(3), floats(3), floats(3), positive(3), epsilon=0.01))
 
 
-UNARY = ["Abs", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Neg", "Relu", "Sigmoid", "Softplus"]
+UNARY = [
+    "Abs",
+    "Elu",
+    "Erf",
+    "Exp",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Neg",
+    "Relu",
+    "Sigmoid",
+    "Softplus",
+]
 
 
 @pytest.mark.parametrize("op_type", [*UNARY, "Tanh", "Identity", "Dropout"])
@@ -412,7 +442,9 @@ def test_quantized_net_is_within_a_step_of_onnxruntime(name: str) -> None:
 # refusals
 
 
-def problems(data: bytes, dims: dict[str, int] | None = None, consts: dict[str, np.ndarray] | None = None) -> str:
+def problems(
+    data: bytes, dims: dict[str, int] | None = None, consts: dict[str, np.ndarray] | None = None
+) -> str:
     with pytest.raises(CompileError) as caught:
         load_onnx(data, dims or {}, consts or {})
     return str(caught.value)
@@ -436,9 +468,11 @@ def test_all_problems_at_once() -> None:
             "model: wanted a name that --dim can set (n), found 'm'; correct --dim m",
             "second: wanted an ONNX op that s2c reads, found Det; write it with ops that s2c reads",
             "third: wanted Pad in constant mode, found mode reflect; pad with a constant, or concat slices",
-            "f: wanted an op of ONNX's own domain, found com.example.Other; export with standard ops, and inline "
+            "f: wanted an op of ONNX's own domain, found com.example.Other; export with "
+            "standard ops, and inline "
             "functions with onnx.inliner.inline_local_functions(model)",
-            "y: wanted inputs that an earlier node makes, found 'nowhere', which none makes; export the model again",
+            "y: wanted inputs that an earlier node makes, found 'nowhere', which none makes; "
+            "export the model again",
         ]
     )
 
@@ -455,7 +489,8 @@ REFUSALS = {
     ),
     "integer input": (
         model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (3,)}, input_type=TensorProto.INT64),
-        "x: wanted a float32 input, found int64; bind it with --const x=FILE.npy, or export the model with a float32 "
+        "x: wanted a float32 input, found int64; bind it with --const x=FILE.npy, or "
+        "export the model with a float32 "
         "input",
     ),
     "huge input": (
@@ -463,13 +498,17 @@ REFUSALS = {
         "x: wanted fewer than 2147483648 elements, found [1099511627776, 1099511627776]; set smaller extents",
     ),
     "computed weights": (
-        model_of([helper.make_node("Conv", ["x", "w"], ["y"], name="c")], {"x": (1, 2, 5, 5), "w": (1, 2, 3, 3)}),
-        "c: wanted constant weights of Conv, found a computed tensor f32[1,2,3,3]; make it an initializer, or bind the "
+        model_of(
+            [helper.make_node("Conv", ["x", "w"], ["y"], name="c")], {"x": (1, 2, 5, 5), "w": (1, 2, 3, 3)}
+        ),
+        "c: wanted constant weights of Conv, found a computed tensor f32[1,2,3,3]; make "
+        "it an initializer, or bind the "
         "input that it comes from with --const",
     ),
     "half-precision weights": (
         one_op("Conv", (1, 2, 5, 5), WEIGHT.astype(np.float16)),
-        "c0: wanted values of a float32, double, integer or bool type, found float16; convert the tensor to float32",
+        "c0: wanted values of a float32, double, integer or bool type, found float16; "
+        "convert the tensor to float32",
     ),
     "double weights": (
         one_op("Conv", (1, 2, 5, 5), WEIGHT.astype(np.float64)),
@@ -477,7 +516,8 @@ REFUSALS = {
     ),
     "3-d convolution": (
         one_op("Conv", (1, 2, 5, 5, 5), np.ones((1, 2, 3, 3, 3), np.float32)),
-        "layer: wanted Conv over one or two spatial axes, found an input f32[1,2,5,5,5]; reshape the layer to two "
+        "layer: wanted Conv over one or two spatial axes, found an input f32[1,2,5,5,5]; "
+        "reshape the layer to two "
         "spatial axes",
     ),
     "indices": (
@@ -493,7 +533,8 @@ REFUSALS = {
             {"x": (1,)},
             {"s": ints(1 << 20, 1 << 20)},
         ),
-        "bomb: wanted a constant result of ConstantOfShape of at most 268435456 bytes, found 1099511627776 elements; "
+        "bomb: wanted a constant result of ConstantOfShape of at most 268435456 bytes, "
+        "found 1099511627776 elements; "
         "make the shapes that it is computed from smaller",
     ),
     "power": (
@@ -502,12 +543,14 @@ REFUSALS = {
     ),
     "two activations": (
         model_of([helper.make_node("MatMul", ["a", "b"], ["y"])], {"a": (3, 4), "b": (4, 5)}),
-        "y: wanted MatMul with a constant side, found two computed tensors; bind the input that one side comes from "
+        "y: wanted MatMul with a constant side, found two computed tensors; bind the "
+        "input that one side comes from "
         "with --const",
     ),
     "opset": (
         model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (3,)}, opset=999),
-        f"model: wanted an opset from 1 to {onnx.defs.onnx_opset_version()}, found 999; export the model with opset "
+        f"model: wanted an opset from 1 to {onnx.defs.onnx_opset_version()}, found 999; "
+        f"export the model with opset "
         f"{onnx.defs.onnx_opset_version()}",
     ),
     "unsigned output": (
@@ -530,10 +573,16 @@ REFUSALS = {
         ),
         "m: wanted int8 weights with zero point 0, found zero point 7; quantize the weights symmetrically",
     ),
-    "no graph": (b"", "model: wanted a whole ONNX file, found 0 bytes without a graph that has outputs; "
-                 "export or download the file again"),
-    "no protobuf": (b"\xff\xff\xff", "model: wanted a whole ONNX file, found bytes that do not decode as one; "
-                    "export or download the file again"),
+    "no graph": (
+        b"",
+        "model: wanted a whole ONNX file, found 0 bytes without a graph that has outputs; "
+        "export or download the file again",
+    ),
+    "no protobuf": (
+        b"\xff\xff\xff",
+        "model: wanted a whole ONNX file, found bytes that do not decode as one; "
+        "export or download the file again",
+    ),
 }
 
 
@@ -544,10 +593,13 @@ def test_refusal(case: str) -> None:
 
 
 def test_control_flow_is_refused() -> None:
-    branch = helper.make_graph([], "branch", [], [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1,))])
+    branch = helper.make_graph(
+        [], "branch", [], [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1,))]
+    )
     node = helper.make_node("If", ["x"], ["y"], name="branching", then_branch=branch, else_branch=branch)
     assert problems(model_of([node], {"x": (1,)})) == (
-        "branching: wanted a net without control flow, found If; export the model with the condition or trip count "
+        "branching: wanted a net without control flow, found If; export the model with "
+        "the condition or trip count "
         "fixed, so that the branch is inlined"
     )
 
@@ -567,7 +619,8 @@ def test_tensor_that_is_larger_than_its_bytes_is_refused() -> None:
     model = onnx.ModelProto.FromString(one_op("Add", (2, 3), floats(3)))
     model.graph.initializer[0].dims[0] = 1 << 50
     assert problems(model.SerializeToString()) == (
-        "c0: wanted 4503599627370496 bytes for float32[1125899906842624], found 12 bytes; export or download the file "
+        "c0: wanted 4503599627370496 bytes for float32[1125899906842624], found 12 "
+        "bytes; export or download the file "
         "again"
     )
 
@@ -583,7 +636,8 @@ def test_wrong_const_is_refused() -> None:
     data = model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": ("n", 3)})
     assert problems(data, consts={"x": np.ones((2, 4)), "z": np.ones(1)}) == (
         "model: wanted a name that --const can set (x), found 'z'; correct --const z\n"
-        "x: wanted an array float[?, 3], found float64[2, 4]; save the array of --const x in that shape and dtype"
+        "x: wanted an array float[?, 3], found float64[2, 4]; save the array of --const "
+        "x in that shape and dtype"
     )
 
 
@@ -591,10 +645,8 @@ def test_wrong_const_is_refused() -> None:
 
 
 def survives(data: bytes) -> None:
-    try:
+    with contextlib.suppress(CompileError):
         load_onnx(data, {}, {})
-    except CompileError as problem:
-        assert str(problem)
 
 
 @pytest.mark.parametrize("name", ["onnx_mnist/mnist.onnx", "mlperf_tiny_onnx/kws_ref_model.onnx"])

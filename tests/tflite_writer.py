@@ -33,6 +33,7 @@ class Tensor:
     axis: int = 0
     value: np.ndarray | None = None
     signature: tuple[int, ...] = ()
+    is_variable: bool = False
 
 
 def int8(name: str, shape: tuple[int, ...], scale: float = 0.1, zero: int = 0) -> Tensor:
@@ -47,7 +48,7 @@ def constant(name: str, value: Any, scale: tuple[float, ...] = (), zero: int = 0
 
 @dataclass(frozen=True)
 class Op:
-    """inputs and outputs name tensors, "" an omitted one; options: the fields of the class `kind` + "Options"."""
+    """inputs and outputs name tensors, "" an omitted one; options: fields of the class `kind` + "Options"."""
 
     op: str
     inputs: Sequence[str]
@@ -57,9 +58,10 @@ class Op:
 
 
 def write(tensors: Sequence[Tensor], ops: Sequence[Op], outputs: Sequence[str], subgraphs: int = 1) -> bytes:
-    """A model; its inputs are the tensors that no op makes and that are no constants."""
+    """A model; its inputs are the tensors that no op makes and that are neither constants nor variables."""
     made = {name for op in ops for name in op.outputs}
-    inputs = [each.name for each in tensors if each.value is None and each.name not in made]
+    known = {each.name for each in tensors if each.value is not None or each.is_variable}
+    inputs = [each.name for each in tensors if each.name not in made | known]
     index = {each.name: place for place, each in enumerate(tensors)} | {"": -1}
     builder = flatbuffers.Builder(1024)
     contents = [b""] + [b"" if each.value is None else each.value.tobytes() for each in tensors]
@@ -124,6 +126,7 @@ def write_tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int) -> i
         "Type": TENSOR_TYPES[tensor.dtype],
         "Buffer": buffer,
         "Name": builder.CreateString(tensor.name),
+        "IsVariable": tensor.is_variable,
     }
     if tensor.signature:
         fields["ShapeSignature"] = integers(builder, tensor.signature)

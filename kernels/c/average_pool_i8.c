@@ -9,8 +9,8 @@ S2C_INLINE void average_pool_i8(int8_t *restrict output, const int8_t *restrict 
                                 int32_t stride_height, int32_t stride_width, int32_t dilation_height,
                                 int32_t dilation_width, int32_t pad_top, int32_t pad_left,
                                 int32_t output_height, int32_t output_width, int32_t scales,
-                                int32_t least_shift, int32_t most_shift, int32_t headroom, int32_t zero,
-                                int32_t lo, int32_t hi)
+                                int32_t least_shift, int32_t most_shift, int32_t headroom, int32_t once,
+                                int32_t zero, int32_t lo, int32_t hi)
 {
     for (int32_t b = 0; b < batch; b++) {
         const int8_t *image = input + b * height * width * channels;
@@ -30,7 +30,7 @@ S2C_INLINE void average_pool_i8(int8_t *restrict output, const int8_t *restrict 
                     }
                 }
                 const int32_t scaled =
-                    s2c_scale(sum, multiplier[at], shift[at], least_shift, most_shift, headroom);
+                    s2c_rescale(sum, multiplier[at], shift[at], least_shift, most_shift, headroom, once);
                 *output++ = (int8_t)s2c_clamp(scaled + zero, lo, hi);
             }
         }

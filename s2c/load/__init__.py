@@ -34,5 +34,7 @@ def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
     if path.suffix == ".onnx":
         from s2c.load.onnx import load_onnx
 
-        return load_onnx(data, dims, consts, path.stem)
-    raise error(str(path), "a .tflite or .onnx file", path.suffix or "no suffix", "export the model to one of them")
+        return load_onnx(data, dims, consts)
+    raise error(
+        str(path), "a .tflite or .onnx file", path.suffix or "no suffix", "export the model to one of them"
+    )

@@ -15,6 +15,7 @@ from s2c.ops.core import (
     integer_bounds,
     real_clamp,
     round_away,
+    rounds_once,
     scale_params,
     taps,
     window_outputs,
@@ -27,8 +28,8 @@ from s2c.ops.integer import (
     quantize_multipliers,
     saturate,
     scale,
-    scale_once,
     scale_of,
+    scale_once,
     zero_of,
 )
 from s2c.ops.table import Consts, Op, Params, always, like_input
@@ -54,36 +55,19 @@ def infer_conv2d(node: Node) -> Type:
 
 
 def result_scales(node: Node) -> np.ndarray:
-    """What a sum is multiplied by, per output (or one), from the scales of input, weights and result; float64."""
+    """What a sum is multiplied by, per output (or one), from the scales of input, weights and result."""
     weight_scale = np.atleast_1d(np.asarray(node.attrs["weight_scale"], np.float32)).astype(np.float64)
     return np.asarray(scale_of(node.inputs[0].type) * weight_scale / scale_of(node.type))
 
 
 def requantization(node: Node) -> tuple[np.ndarray, np.ndarray]:
     """multiplier and shift per output (or one of each) from the scales of input, weights and result."""
-    reals = result_scales(node)
-    if node.attrs.get("single_rounding"):
-        return pairs_of([single_multiplier(float(each)) for each in reals])
-    return quantize_multipliers(reals)
+    return quantize_multipliers(result_scales(node))
 
 
-LEAST_SINGLE = 2.0**-12
-
-
-def single_multiplier(real: float) -> tuple[int, int]:
-    """real as (multiplier, 0), so that a result is rounded once: what a quantized ONNX net means.
-
-    quantize_multiplier rounds at 2**-shift and again at 1, and so is off by one at one of 2**(shift + 1) results. Here
-    the multiplier has fewer bits instead: from LEAST_SINGLE on at least 19, less harm than the second rounding.
-    """
-    if LEAST_SINGLE <= real < 1.0 - 2.0**-31:
-        return math.floor(real * (1 << 31) + 0.5), 0
-    return quantize_multiplier(real)
-
-
-def pairs_of(pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """int32 multipliers and int8 shifts."""
-    return np.array([pair[0] for pair in pairs], np.int32), np.array([pair[1] for pair in pairs], np.int8)
+def rescale(node: Node, sums: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """TFLite rounds a product twice; a quantized ONNX net means the real product, rounded once."""
+    return (scale_once if rounds_once(node) else scale)(sums.astype(np.int64), multiplier, shift)
 
 
 def finish(node: Node, sums: np.ndarray) -> np.ndarray:
@@ -95,7 +79,7 @@ def finish(node: Node, sums: np.ndarray) -> np.ndarray:
     if node.op == "dense":
         scaled = round_away(sums * result_scales(node))
     else:
-        scaled = scale(sums.astype(np.int64), *requantization(node))
+        scaled = rescale(node, sums, *requantization(node))
     return saturate(scaled + zero_of(node.type), *integer_bounds(node))
 
 
@@ -127,9 +111,9 @@ def lowered_matmul(node: Node, source: Node, weight: np.ndarray) -> Node:
         attrs["bias"] = int32(node.layer, bias)
         if node.op == "dense":
             attrs["multiplier"], attrs["shift"] = exact_multipliers(node)
-            attrs["rounding"] = "once"
         else:
             attrs["multiplier"], attrs["shift"] = requantization(node)
+        attrs["rounding"] = "once" if node.op == "dense" or rounds_once(node) else "twice"
     return Node("matmul", (source,), attrs, node.type, node.layer)
 
 
@@ -182,25 +166,28 @@ def is_depthwise(node: Node) -> bool:
     return bool(depth == 1 and outputs == node.attrs["groups"])
 
 
-# dense: input [..., depth], weight [outputs, depth]; on int8 TFLite's reference FULLY_CONNECTED, unlike its other ops,
-# rounds the float64 product of sum and scales once, ties away from zero
+# dense: input [..., depth], weight [outputs, depth]; on int8 LiteRT's reference FULLY_CONNECTED, unlike its
+# other ops, rounds the float64 product of sum and scales once, ties away from zero
 
 NUDGES = (0, 1, -1, 2, -2)
 
 
 def exact_multipliers(node: Node) -> tuple[np.ndarray, np.ndarray]:
-    """Multiplier and shift per output with which scale_once gives that rounded product, for every sum within reach.
+    """Multiplier and shift per output with which scale_once gives that rounded product, for every sum in reach.
 
-    Both are monotone in the sum, so they are equal everywhere if they are next to each point where an int8 result
-    steps. Next to one the 31 bits of a multiplier can be too coarse; then a neighbouring multiplier does it.
+    Both are monotone in the sum, so they are equal everywhere if they are next to each point where an int8
+    result steps. There the 31 bits of a multiplier can be too coarse; then a neighbouring multiplier does it.
     """
     weight = np.abs(node.attrs["weight"].astype(np.int64)).sum(axis=1)
     zero = zero_of(node.inputs[0].type)
     reach = weight * max(HIGHEST - zero, zero - LOWEST) + np.abs(node.attrs["bias"].astype(np.int64))
     reals = np.broadcast_to(result_scales(node), reach.shape)
     multiplier, shift = quantize_multipliers(reals)
-    steps = (np.arange(2 * LOWEST, -2 * LOWEST) + 0.5)[:, np.newaxis] / reals
-    sums = np.floor(np.clip(steps, 1 - (1 << 31), (1 << 31) - 3)) + np.array([-1, 0, 1, 2])[:, np.newaxis, np.newaxis]
+    least, most = integer_bounds(node)
+    results = np.arange(least - zero_of(node.type), most - zero_of(node.type))
+    steps = (results + 0.5)[:, np.newaxis] / reals
+    around = np.array([-1, 0, 1, 2])[:, np.newaxis, np.newaxis]
+    sums = np.floor(np.clip(steps, 1 - (1 << 31), (1 << 31) - 3)) + around
     wanted = np.where(np.abs(sums) <= reach, round_away(sums * reals), np.nan)
     result = np.zeros_like(multiplier)
     found = np.zeros(len(reals), np.bool_)
@@ -311,10 +298,10 @@ def is_plain_average(node: Node) -> bool:
 def pool_scales(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """(multiplier, shift, bias) for each position or one for all, and the zero to add.
 
-    A plain average is sum / count, ties away from zero. multiplier = floor(2**31 / count) + 1 with no shift gives
-    exactly that for every count up to MOST_VALUES: the excess of |product| over the quotient is above zero, so that
-    ties go away from zero, and at most |sum| / 2**31 <= 128 * count / 2**31, while a quotient that is no tie lies at
-    least 1 / (2 * count) from the next one.
+    A plain average is sum / count, ties away from zero. multiplier = floor(2**31 / count) + 1 with no shift
+    gives exactly that for every count up to MOST_VALUES: |product| exceeds the quotient, so that ties go away
+    from zero, by at most |sum| / 2**31 <= 128 * count / 2**31, while a quotient that is no tie lies at least
+    1 / (2 * count) from the next one.
     """
     inside, divisor = position_counts(node)
     source, result = node.inputs[0].type, node.type
@@ -330,14 +317,16 @@ def pool_scales(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         bias = zero_of(source) * (divisor - inside)
         return multiplier.astype(np.int32), np.zeros(len(divisor), np.int8), bias.astype(np.int32), 0
     ratio = scale_of(source) / scale_of(result)
-    multipliers, shifts = pairs_of([mean_scale(node, ratio, int(count)) for count in divisor])
+    pairs = [mean_scale(node, ratio, int(count)) for count in divisor]
+    multipliers = np.array([pair[0] for pair in pairs], np.int32)
+    shifts = np.array([pair[1] for pair in pairs], np.int8)
     return multipliers, shifts, (-zero_of(source) * inside).astype(np.int32), zero_of(result)
 
 
 def mean_scale(node: Node, ratio: float, count: int) -> tuple[int, int]:
     """TFLite's MEAN: the multiplier of the scales' ratio, divided by the count after as many left shifts as fit."""
-    if node.attrs.get("single_rounding"):
-        return single_multiplier(ratio / count)
+    if rounds_once(node):
+        return quantize_multiplier(ratio / count)
     multiplier, shift = quantize_multiplier(ratio)
     room = min(count.bit_length() - 1, 32, 31 + shift)
     return (multiplier << room) // count, shift - room
@@ -359,7 +348,7 @@ def eval_average_pool(node: Node, x: np.ndarray) -> np.ndarray:
     pairs = [mean_scale(node, ratio, int(count)) for count in divisor.reshape(-1)]
     multiplier = np.array([pair[0] for pair in pairs]).reshape(divisor.shape)
     shift = np.array([pair[1] for pair in pairs]).reshape(divisor.shape)
-    return saturate(scale(whole, multiplier, shift) + zero_of(node.type), *integer_bounds(node))
+    return saturate(rescale(node, whole, multiplier, shift) + zero_of(node.type), *integer_bounds(node))
 
 
 def average_pool_consts(node: Node) -> Consts:
@@ -377,7 +366,9 @@ def average_pool_params(node: Node) -> Params:
         return {**geometry, "scales": len(position_counts(node)[1]), "lo": lo, "hi": hi}
     _, shift, _, zero = pool_scales(node)
     low, high = integer_bounds(node)
-    return {**geometry, **scale_params(shift, average_pool_accumulator(node)), "zero": zero, "lo": low, "hi": high}
+    scales = scale_params(shift, average_pool_accumulator(node))
+    once = int(rounds_once(node) and not is_plain_average(node))
+    return {**geometry, **scales, "once": once, "zero": zero, "lo": low, "hi": high}
 
 
 def average_pool_accumulator(node: Node) -> int:
@@ -413,6 +404,7 @@ def lower_average_pool(node: Node) -> Node:
         "multiplier": multiplier,
         "shift": shift,
         "zero": zero,
+        "rounding": "once" if rounds_once(node) and not is_plain_average(node) else "twice",
     }
     return Node("matmul", (patches,), attrs, node.type, node.layer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from s2c.ops.integer import (
     quantized_range,
     saturate,
     scale,
-    scale_once,
     scale_of,
+    scale_once,
     zero_of,
 )
 from s2c.ops.table import Consts, Op, Params, always, like_input
@@ -73,7 +73,7 @@ def eval_matmul(node: Node, x: np.ndarray) -> np.ndarray:
     sums = matmul_sums(node, x)
     if node.type.dtype == "i8":
         accumulator = sums.astype(np.int64)
-        rescale = scale_once if node.attrs.get("rounding") == "once" else scale
+        rescale = scale_once if rounds_once(node) else scale
         scaled = rescale(accumulator, node.attrs["multiplier"], node.attrs["shift"])
         y = saturate(scaled + matmul_zero(node), *integer_bounds(node))
     else:
@@ -102,7 +102,12 @@ def matmul_params(node: Node) -> Params:
         return {**extents, "lo": float(lo), "hi": float(hi)}
     low, high = integer_bounds(node)
     scales = scale_params(node.attrs["shift"], matmul_accumulator(node))
-    return {**extents, **scales, "zero": matmul_zero(node), "lo": low, "hi": high}
+    return {**extents, **scales, "once": int(rounds_once(node)), "zero": matmul_zero(node), "lo": low, "hi": high}
+
+
+def rounds_once(node: Node) -> bool:
+    """Whether the product with the multiplier is rounded once; else twice, as TFLite's convolutions do."""
+    return bool(node.attrs.get("rounding", "twice") == "once")
 
 
 def matmul_zero(node: Node) -> int:
@@ -111,13 +116,13 @@ def matmul_zero(node: Node) -> int:
 
 
 def scale_params(shift: np.ndarray, accumulator: int) -> Params:
-    """How many multipliers there are (1: one for the tensor), the range of their shifts, and whether the accumulator,
-    shifted left by the largest, leaves the topmost bit of int32 free."""
+    """How many multipliers there are (1: one for the tensor), the signs of their least and largest shift, and whether
+    the accumulator, shifted left by the largest, leaves the topmost bit of int32 free."""
     most = int(shift.max())
     return {
         "scales": len(shift),
-        "least_shift": int(shift.min()),
-        "most_shift": most,
+        "least_shift": int(np.sign(shift.min())),
+        "most_shift": int(np.sign(most)),
         "headroom": int(accumulator << max(most, 0) < 1 << 30),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type, constant
-from s2c.ops.core import infer_elementwise, integer_bounds, quantize, round_away
+from s2c.ops.core import infer_elementwise, integer_bounds, map_params, quantize, round_away
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.integer import (
     HIGHEST,
@@ -21,7 +21,7 @@ from s2c.ops.integer import (
     scale_of,
     zero_of,
 )
-from s2c.ops.table import Op, always, like_input
+from s2c.ops.table import Op, Params, always, like_input
 
 ALL_VALUES = np.arange(LOWEST, HIGHEST + 1, dtype=np.int8)
 
@@ -75,7 +75,8 @@ def integer_hard_swish(node: Node, x: np.ndarray) -> np.ndarray:
     ramp = rounding_shift_right(ramp, max(-relu_exponent, 0))
     gate = (ramp + (1 << 15)) >> 1
     product = gate * high16(value, factor)
-    return saturate(rounding_shift_right(np.sign(product) * (np.abs(product) >> 15), -exponent) + zero_of(result))
+    whole = np.asarray(np.sign(product) * (np.abs(product) >> 15))
+    return saturate(rounding_shift_right(whole, -exponent) + zero_of(result))
 
 
 def multiplier16(real: np.float32) -> tuple[int, int]:
@@ -193,6 +194,10 @@ def lower_quantize(node: Node) -> Node:
     return Node("map", node.inputs, {"function": rounding(node)}, node.type, node.layer)
 
 
+def quantize_params(node: Node) -> Params:
+    return map_params(lower_quantize(node))
+
+
 def infer_dequantize(node: Node) -> Type:
     return Type(node.inputs[0].type.shape, "f32")
 
@@ -241,7 +246,14 @@ ELEMENTWISE: Mapping[str, Op] = {
     "requantize": Op(infer_same_dtype, eval_requantize, tabulate, channelwise=always),
     "leaky_relu": Op(infer_same_dtype, eval_leaky_relu, lower_leaky_relu, channelwise=always),
     "prelu": Op(like_input, eval_prelu, lower_prelu),
-    "quantize": Op(infer_quantize, eval_quantize, lower_quantize, channelwise=always),
+    "quantize": Op(
+        infer_quantize,
+        eval_quantize,
+        lower_quantize,
+        params=quantize_params,
+        stem=rounding,
+        channelwise=always,
+    ),
     "dequantize": Op(infer_dequantize, eval_dequantize, tabulate, channelwise=always),
     "sub": Op(floats_only, eval_sub, lower_sub),
     "div": Op(floats_only, eval_div, lower_div),

@@ -62,9 +62,10 @@ def scale(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) 
 
 
 def scale_once(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) -> np.ndarray:
-    """x * multiplier * 2**(shift - 31), rounded once, ties away from zero."""
+    """x * multiplier * 2**(shift - 31), rounded once, ties upwards."""
+    shift = np.asarray(shift, np.int64)
     product = np.asarray(x, np.int64) * np.asarray(multiplier, np.int64)
-    return rounding_shift_right(product, 31 - np.asarray(shift, np.int64))
+    return np.asarray((product + (np.int64(1) << (30 - shift))) >> (31 - shift))
 
 
 def saturate(x: np.ndarray, lo: int = LOWEST, hi: int = HIGHEST) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""Moves every transpose towards the outputs until it meets its inverse, so that activations stay channels-last.
+"""Moves every transpose towards the outputs until it meets its inverse: activations stay channels-last.
 
 before:  %1 = transpose(%0) perm=(0, 3, 1, 2) : f32[1,8,5,5]      # NHWC to NCHW, behind a conv2d
          %2 = relu(%1) lo=0.0 : f32[1,8,5,5]
          %3 = transpose(%2) perm=(0, 2, 3, 1) : f32[1,5,5,8]      # back, before the next one
-after:   %1 = relu(%0) lo=0.0 : f32[1,5,5,8]
+after:   %2 = relu(%0) lo=0.0 : f32[1,5,5,8]
 
-Valid because f(transpose(x)) = transpose(f'(x)) for every op f of MOVES, where f' is f with its axes permuted: each
-element is computed from the same elements. Only a dense layer behind a flattening reads its columns in another
-order, as its weights are permuted instead of its input.
+Valid because f(transpose(x)) = transpose(f'(x)) for every op f of MOVES, where f' is f with its axes
+permuted: each element is computed from the same elements. Only a dense layer behind a flattening reads its
+columns in another order, as its weights are permuted instead of its input.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def cancel_transposes(graph: Graph) -> Graph:
     graph = graph.rewrite(move_down)
     shared: dict[tuple[Node, Perm], Node] = {}
 
-    def simplify(node: Node, uses: Uses) -> Node | None:
+    def simplify(node: Node, _uses: Uses) -> Node | None:
         return simplify_movement(node, shared)
 
     return graph.rewrite(simplify)
 
 
-def move_down(node: Node, uses: Uses) -> Node | None:
+def move_down(node: Node, _uses: Uses) -> Node | None:
     """node without the transposes of its inputs, and one transpose behind it."""
     perm = next((each.attrs["perm"] for each in node.inputs if each.op == "transpose"), None)
     if perm is None or node.op not in MOVES:
@@ -82,7 +82,9 @@ def move_transpose(node: Node, perm: Perm) -> Node:
 
 
 def move_slice(node: Node, perm: Perm) -> Node:
-    return below(node, perm, **{name: permuted(node.attrs[name], perm) for name in ("starts", "steps", "shape")})
+    return below(
+        node, perm, **{name: permuted(node.attrs[name], perm) for name in ("starts", "steps", "shape")}
+    )
 
 
 def move_pad(node: Node, perm: Perm) -> Node:
@@ -118,7 +120,7 @@ def move_binary(node: Node, perm: Perm) -> Node | None:
 
 
 def untransposed(node: Node, perm: Perm) -> Node | None:
-    """The x of transpose(x), free of charge: x itself, a permuted constant or a reshape; None where there is none."""
+    """The x of transpose(x) where it costs nothing: x itself, a permuted constant or a reshape; else None."""
     if node.op == "transpose":
         return node.inputs[0] if node.attrs["perm"] == perm else None
     back = inverse(perm)
@@ -169,7 +171,9 @@ def move_reshape(node: Node, perm: Perm) -> Node | None:
 
 
 MOVES: Mapping[str, Move] = {
-    **dict.fromkeys(("dequantize", "leaky_relu", "quantize", "relu", "requantize", "unary"), move_elementwise),
+    **dict.fromkeys(
+        ("dequantize", "leaky_relu", "quantize", "relu", "requantize", "unary"), move_elementwise
+    ),
     **dict.fromkeys(("batchnorm", "dense", "softmax"), move_last_axis),
     **dict.fromkeys(("add", "div", "mul", "sub"), move_binary),
     "concat": move_concat,

@@ -1,17 +1,17 @@
 """Turns float ops between dequantize and quantize into the int8 ops that they stand for.
 
 before:  %1 = dequantize(%0) : f32[1,8,8,3]
-         %2 = conv2d(%1) weight=<float32> weight_scale=<float32[4]> bias=<float32> : f32[1,8,8,4]
+         %2 = conv2d(%1) bias=<float32> weight=<float32> weight_scale=<float32[4]> : f32[1,8,8,4]
          %3 = relu(%2) lo=0.0 : f32[1,8,8,4]
-         %4 = quantize(%3) : i8[1,8,8,4]~0.02@-128
-after:   %2 = conv2d(%0) weight=<int8> weight_scale=<float32[4]> bias=<int32> single_rounding=True : i8[1,8,8,4]~0.02@-128
-         %4 = relu(%2) lo=0.0 : i8[1,8,8,4]~0.02@-128
+         %4 = quantize(%3) : i8[1,8,8,4]~0.02@-100
+after:   %2 = conv2d(%0) bias=<int32> weight=<int8> weight_scale=<float32[4]> : i8[1,8,8,4]~0.02@-100
+         %3 = relu(%2) lo=0.0 : i8[1,8,8,4]~0.02@-100
 
-Valid within one step of the result's scale: with single_rounding the integer op rounds the same real result once, and
-hardly ever differs. Movement, clamps and
-maxima commute with quantize exactly, because it is monotone, so they are carried past it to uncover the op. What has no
-integer form stays float between its dequantize and quantize. weight_scale says that the float weights are integers
-times it; the fused op stores these integers, and an op left in float loses the attr.
+Valid within one step of the result's scale: with rounding=once the integer op rounds the same real
+result once, and hardly ever differs. Movement, clamps and maxima commute with quantize exactly, because
+it is monotone, so they are carried past it to uncover the op. What has no integer form stays float
+between its dequantize and quantize. weight_scale says that the float weights are integers times it; the
+fused op stores these integers, and an op left in float loses the attr.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def fuse(node: Node, uses: Uses) -> Node | None:
     return None
 
 
-def drop_weight_scale(node: Node, uses: Uses) -> Node | None:
+def drop_weight_scale(node: Node, _uses: Uses) -> Node | None:
     if node.type.dtype == "i8" or node.op not in ("conv2d", "dense") or "weight_scale" not in node.attrs:
         return None
     return replace(node, attrs={key: value for key, value in node.attrs.items() if key != "weight_scale"})
@@ -74,7 +74,9 @@ def move_below(node: Node) -> Node | None:
         exact_step(kind, bound) is None for bound in bounds(node) if not math.isinf(bound)
     ):
         return None
-    moved = make(node.op, tuple(each for each in sources if each is not None), node.layer, kind.quant, **attrs)
+    moved = make(
+        node.op, tuple(each for each in sources if each is not None), node.layer, kind.quant, **attrs
+    )
     return make("dequantize", (moved,), node.layer)
 
 
@@ -126,7 +128,7 @@ def stored(node: Node) -> Node | None:
 
 
 def fuse_contraction(node: Node, quant: Quant) -> Node | None:
-    """conv2d or dense with integer weights; its bias is rounded to steps of input scale times weight scale."""
+    """conv2d or dense with integer weights; its bias is rounded to steps of both scales' product."""
     source = stored(node.inputs[0])
     if source is None or "weight_scale" not in node.attrs:
         return None
@@ -134,20 +136,27 @@ def fuse_contraction(node: Node, quant: Quant) -> Node | None:
     weight = integer_weight(node.attrs["weight"], scale)
     if weight is None:
         return None
-    steps = np.rint(node.attrs["bias"].astype(np.float64) / (scale.astype(np.float64) * scale_of(source.type)))
+    steps = np.rint(
+        node.attrs["bias"].astype(np.float64) / (scale.astype(np.float64) * scale_of(source.type))
+    )
     if not (np.abs(steps) < 1 << 31).all():
         return None
-    attrs: dict[str, Any] = {**node.attrs, "weight": weight, "bias": steps.astype(np.int32), "single_rounding": True}
+    attrs: dict[str, Any] = {
+        **node.attrs,
+        "weight": weight,
+        "bias": steps.astype(np.int32),
+        "rounding": "once",
+    }
     return make(node.op, (source,), node.layer, quant, **attrs)
 
 
 def integer_weight(weight: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
-    """int8 weights with weight = integer * scale to the bit; None where a pass has changed the floats since."""
+    """int8 weights with weight = integer * scale to the bit; None where a pass has changed them since."""
     wide = scale.reshape(-1, *(1,) * (weight.ndim - 1))
     steps = np.rint(weight.astype(np.float64) / wide)
-    if (steps < LOWEST).any() or (steps > HIGHEST).any() or (steps.astype(np.float32) * wide != weight).any():
-        return None
-    return steps.astype(np.int8)
+    inside = (steps >= LOWEST).all() and (steps <= HIGHEST).all()
+    exact = np.array_equal(steps.astype(np.float32) * wide, weight)
+    return np.asarray(steps, np.int8) if inside and exact else None
 
 
 def fuse_elementwise(node: Node, quant: Quant) -> Node | None:
@@ -163,7 +172,7 @@ def fuse_average_pool(node: Node, quant: Quant) -> Node | None:
     source = stored(node.inputs[0])
     if source is None:
         return None
-    return make(node.op, (source,), node.layer, quant, **{**node.attrs, "single_rounding": True})
+    return make(node.op, (source,), node.layer, quant, **{**node.attrs, "rounding": "once"})
 
 
 def fuse_softmax(node: Node, quant: Quant) -> Node | None:

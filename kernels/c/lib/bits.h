@@ -30,8 +30,8 @@ S2C_INLINE float s2c_abs(float x)
     return s2c_float(s2c_bits(x) & ~S2C_SIGN);
 }
 
-/* yes where the condition, 0 or 1, holds, else no. clang keeps a select between two names; had its arms operations in them, it would
-   become a branch that skips the work. gcc makes a branch of either. */
+/* yes where the condition, 0 or 1, holds, else no. clang keeps a select between two names; had its arms
+   operations in them, it would become a branch that skips the work. gcc makes a branch of either. */
 S2C_INLINE float s2c_select(int32_t condition, float yes, float no)
 {
 #if defined(__clang__)

@@ -1,6 +1,7 @@
 /* TFLite's reference requantization, without a branch.
    scale(x) = x * multiplier * 2^(shift - 31), rounded as SaturatingRoundingDoublingHighMul, then as RoundingDivideByPOT.
-   least_shift and most_shift bound all shifts of a layer; as literals they let the compiler drop what cannot happen.
+   least_shift and most_shift have the signs of a layer's least and largest shift; as literals they let the compiler drop
+   what cannot happen.
    |x| * 2^max(shift, 0) is below 2^31, and below 2^30 where headroom is 1: the compiler proves it from the weights, so
    that nothing here can overflow. */
 #ifndef S2C_REQUANTIZE_H
@@ -20,6 +21,20 @@ S2C_INLINE int32_t s2c_scale(int32_t x, int32_t multiplier, int32_t shift, int32
     const int32_t rounded =
         headroom != 0 ? (high + half + sign) >> right : (int32_t)(((int64_t)high + half + sign) >> right);
     return least_shift < 0 ? rounded : high;
+}
+
+/* x * multiplier * 2^(shift - 31), rounded once, ties upwards. */
+S2C_INLINE int32_t s2c_scale_once(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int64_t half = (int64_t)(UINT64_C(1) << (30 - shift));
+    return (int32_t)(((int64_t)x * multiplier + half) >> (31 - shift));
+}
+
+S2C_INLINE int32_t s2c_rescale(int32_t x, int32_t multiplier, int32_t shift, int32_t least_shift,
+                               int32_t most_shift, int32_t headroom, int32_t once)
+{
+    const int32_t twice = s2c_scale(x, multiplier, shift, least_shift, most_shift, headroom);
+    return once != 0 ? s2c_scale_once(x, multiplier, shift) : twice;
 }
 
 S2C_INLINE int32_t s2c_clamp(int32_t x, int32_t lo, int32_t hi)

@@ -1,4 +1,4 @@
-"""ONNX layers that contract or pool, as source ops: their pixels move to channels-last and back."""
+"""ONNX layers over pixels, as source ops: the pixels move to channels-last and back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from s2c.ir import Node, constant
+from s2c.ir import Node
 from s2c.load.onnx.source import (
-    Constant,
     Reader,
     Source,
     Value,
@@ -24,6 +23,7 @@ from s2c.load.onnx.source import (
     tensor,
     transposed,
 )
+from s2c.load.onnx.weights import float_array, weight_scale
 from s2c.ops import make
 
 Geometry = Mapping[str, Any]
@@ -121,33 +121,6 @@ def ceiled(extent: int, span: int, stride: int, pads: tuple[int, int]) -> tuple[
     return pads[0], max((windows - 1) * stride + span - extent - pads[0], pads[1])
 
 
-def weight_scale(source: Source, weight: Constant, axis: int) -> dict[str, np.ndarray]:
-    """The attr weight_scale of weights that are integers times a scale per output (`axis`), or one for all.
-
-    It says that weight / weight_scale is integer, so that fuse_qdq finds the integers that the model stores.
-    """
-    quant = weight.quant
-    if quant is None:
-        return {}
-    if quant.zero != 0:
-        raise refuse(
-            source,
-            "int8 weights with zero point 0",
-            f"zero point {quant.zero}",
-            "quantize the weights symmetrically",
-        )
-    if quant.axis not in (None, axis):
-        return {}
-    return {"weight_scale": np.array(quant.scale, np.float32)}
-
-
-def float_array(source: Source, index: int, what: str) -> np.ndarray:
-    array = known(source, index, what).value
-    if array.dtype != np.float32:
-        raise refuse(source, f"float32 {what}", str(array.dtype), "convert the model to float32")
-    return array
-
-
 def conv(source: Source) -> Value:
     weight = float_array(source, 1, "weights")
     outputs, depth, *kernel = weight.shape
@@ -162,7 +135,7 @@ def conv(source: Source) -> Value:
             f"bias {list(bias.shape)}, {groups} groups, input {x.type}",
             "check the layer's weights",
         )
-    scale = weight_scale(source, known(source, 1, "weights"), 0)
+    scale: Mapping[str, Any] = weight_scale(source, known(source, 1, "weights"), 0)
 
     def build(pixels: Node) -> Node:
         attrs = dict(geometry(source, x.type.shape[2:], tuple(kernel)))
@@ -207,7 +180,7 @@ def average_pool(source: Source) -> Value:
     def build(pixels: Node) -> Node:
         attrs = dict(geometry(source, x.type.shape[2:], kernel_shape(source)))
         if counted and source.attrs.get("ceil_mode", 0):
-            # The model's own pads count and those of rounding up do not: the former become zeros of the input.
+            # The model's own pads count, those of rounding up do not: the former become zeros of the input.
             flat = tuple(source.attrs.get("pads", (0,) * 2 * (len(x.type.shape) - 2)))
             half = len(flat) // 2
             own = ((0, 0),) * (2 - half) + tuple(zip(flat[:half], flat[half:], strict=True))
@@ -221,7 +194,7 @@ def average_pool(source: Source) -> Value:
     return over_pixels(source, x, build)
 
 
-def whole(kernel: tuple[int, int]) -> Geometry:
+def whole(kernel: tuple[int, ...]) -> Geometry:
     return {"kernel": kernel, "stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
 
 
@@ -303,110 +276,12 @@ def batch_normalization(source: Source) -> Value:
     return channels_second(make("batchnorm", (last,), source.layer, **attrs), source.layer)
 
 
-def gemm(source: Source) -> Value:
-    """alpha * A @ B + beta * C with a constant B; a C that is no bias is added after."""
-    a = activation(source)
-    if source.attrs.get("transA", 0):
-        a = transposed(a, source.layer, (1, 0))
-    weight = float_array(source, 1, "weights")
-    if weight.ndim != 2 or len(a.type.shape) != 2:
-        raise refuse(
-            source, "two matrices", f"{a.type} and {list(weight.shape)}", "use MatMul for other shapes"
-        )
-    turned = bool(source.attrs.get("transB", 0))
-    alpha = np.float32(source.attrs.get("alpha", 1.0))
-    scale = weight_scale(source, known(source, 1, "weights"), 0 if turned else 1) if alpha == 1 else {}
-    weight = np.ascontiguousarray((weight if turned else weight.T) * alpha)
-    bias, rest = gemm_bias(source, weight.shape[0])
-    y = make("dense", (a,), source.layer, weight=weight, bias=bias, **scale)
-    return y if rest is None else make("add", (y, rest), source.layer)
-
-
-def gemm_bias(source: Source, outputs: int) -> tuple[np.ndarray, Node | None]:
-    """C * beta as a bias where it is one value per output, and otherwise as what is still to add."""
-    zeros = np.zeros(outputs, np.float32)
-    beta = np.float32(source.attrs.get("beta", 1.0))
-    value = given(source, 2)
-    if value is None or beta == 0:
-        return zeros, None
-    if isinstance(value, Constant):
-        scaled = float_array(source, 2, "bias") * beta
-        if scaled.size == scaled.shape[-1] if scaled.ndim else True:
-            return np.array(np.broadcast_to(scaled.reshape(-1), (outputs,))), None
-        return zeros, constant(scaled, source.layer)
-    rest = activation(source, 2)
-    if beta != 1:
-        rest = make("mul", (rest, constant(np.full(1, beta), source.layer)), source.layer)
-    return zeros, rest
-
-
-def matmul(source: Source) -> Value:
-    """A @ B where one side is constant: that side becomes the weights of a dense layer."""
-    if isinstance(given(source, 1), Constant):
-        return matmul_weight_right(source)
-    if isinstance(given(source, 0), Constant):
-        return matmul_weight_left(source)
-    raise refuse(
-        source,
-        "MatMul with a constant side",
-        "two computed tensors",
-        "bind the input that one side comes from with --const",
-    )
-
-
-def matrix(source: Source, index: int) -> np.ndarray:
-    """Weights as a matrix: leading axes of extent 1 fall away, a vector gets a unit axis outside."""
-    array = float_array(source, index, "weights")
-    if array.ndim > 2 and math.prod(array.shape[:-2]) != 1:
-        raise refuse(
-            source,
-            "a constant matrix",
-            f"a constant {list(array.shape)}",
-            "split the layer into one per matrix",
-        )
-    if array.ndim == 1:
-        return array.reshape((-1, 1) if index else (1, -1))
-    return array.reshape(array.shape[-2:])
-
-
-def matmul_weight_right(source: Source) -> Value:
-    a = activation(source)
-    value = known(source, 1, "weights")
-    weight = np.ascontiguousarray(matrix(source, 1).T)
-    scale = weight_scale(source, value, value.value.ndim - 1)
-    y = make("dense", (a,), source.layer, weight=weight, bias=np.zeros(len(weight), np.float32), **scale)
-    added = max(value.value.ndim - len(a.type.shape), 0) if value.value.ndim > 2 else 0
-    shape = (1,) * added + (y.type.shape if value.value.ndim > 1 else y.type.shape[:-1])
-    return reshaped(y, source.layer, shape)
-
-
-def matmul_weight_left(source: Source) -> Value:
-    """(B transposed @ A transposed) transposed."""
-    b = activation(source, 1)
-    value = known(source, 0, "weights")
-    weight = matrix(source, 0)
-    rank = len(b.type.shape)
-    scale = weight_scale(source, value, value.value.ndim - 2)
-    swap = (*range(rank - 2), rank - 1, rank - 2)
-    columns = b if rank == 1 else transposed(b, source.layer, swap)
-    y = make(
-        "dense", (columns,), source.layer, weight=weight, bias=np.zeros(len(weight), np.float32), **scale
-    )
-    if value.value.ndim == 1:
-        return reshaped(y, source.layer, y.type.shape[:-1])
-    y = y if rank == 1 else transposed(y, source.layer, swap)
-    added = max(value.value.ndim - rank, 0) if value.value.ndim > 2 else 0
-    return reshaped(y, source.layer, (1,) * added + y.type.shape)
-
-
 CONVOLUTION: Mapping[str, Reader] = {
     "AveragePool": average_pool,
     "BatchNormalization": batch_normalization,
     "Conv": conv,
-    "Gemm": gemm,
     "GlobalAveragePool": global_pool("average_pool", count_pads=False, mean=True),
     "GlobalMaxPool": global_pool("max_pool"),
-    "MatMul": matmul,
     "MaxPool": max_pool,
     "ReduceMax": reduce_pool("max_pool"),
     "ReduceMean": reduce_pool("average_pool", count_pads=False, mean=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def apply(source: Source, function: str, x: Node) -> Node:
 
 
 def clamp(source: Source, x: Node, lo: float = -math.inf, hi: float = math.inf) -> Node:
-    bounds = {name: float(value) for name, value in (("lo", lo), ("hi", hi)) if not math.isinf(value)}
+    pairs = (("lo", lo), ("hi", hi))
+    bounds: dict[str, Any] = {name: float(value) for name, value in pairs if not math.isinf(value)}
     return make("relu", (x,), source.layer, **bounds) if bounds else x
 
 
@@ -109,15 +111,8 @@ def hard_sigmoid(source: Source) -> Value:
 
 
 def gelu(source: Source) -> Value:
-    x = activation(source)
-    if source.attrs.get("approximate", "none") == "none":
-        return apply(source, "gelu", x)
-    # 0.5 * (1 + tanh(z)) = sigmoid(2 * z)
-    factor = 2 * math.sqrt(2 / math.pi)
-    square = make("mul", (x, x), source.layer)
-    slope = plus(source, times(source, square, 0.044715 * factor), factor)
-    gate = apply(source, "sigmoid", make("mul", (x, slope), source.layer))
-    return make("mul", (x, gate), source.layer)
+    approximate = source.attrs.get("approximate", "none")
+    return apply(source, {"none": "gelu", "tanh": "gelu_tanh"}[approximate], activation(source))
 
 
 def negate(source: Source) -> Value:

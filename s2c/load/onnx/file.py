@@ -1,4 +1,4 @@
-"""ONNX bytes and their tensors into checked protobuf messages and numpy arrays; nothing in a file is trusted."""
+"""ONNX bytes into a message, and its tensors into numpy arrays; nothing in a file is trusted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto
 
 from s2c.errors import CompileError, error
@@ -34,7 +34,7 @@ ELEMENTS: dict[int, tuple[np.dtype[Any], str]] = {
 def parse(data: bytes) -> onnx.ModelProto:
     """The model of a whole file; CompileError where it is damaged or holds no graph."""
     try:
-        model = onnx.ModelProto.FromString(data)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError:
         raise damaged("bytes that do not decode as one") from None
     if not model.HasField("graph") or not model.graph.output:
@@ -64,7 +64,7 @@ def element_name(element: int) -> str:
 
 
 def array_of(tensor: TensorProto, layer: str) -> np.ndarray:
-    """A tensor's values; its declared size is compared with the bytes that are there before anything is allocated."""
+    """A tensor's values; its declared size must be that of the bytes there, before anything is allocated."""
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         raise error(
             layer,

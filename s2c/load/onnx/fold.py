@@ -16,52 +16,56 @@ from s2c.load.onnx.file import MOST_BYTES
 from s2c.load.onnx.source import Constant
 
 Arrays = Sequence[np.ndarray]
-Size = Callable[[Arrays, Mapping[str, Any]], int]
+Size = Callable[[Arrays], int]
 
 
-def broadcast(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
+def broadcast(arrays: Arrays) -> int:
     return math.prod(np.broadcast_shapes(*(each.shape for each in arrays)))
 
 
-def all_inputs(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
+def all_inputs(arrays: Arrays) -> int:
     return sum(each.size for each in arrays)
 
 
-def first_as_shape(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
-    return math.prod(int(each) for each in arrays[0].reshape(-1))
+def first_as_shape(arrays: Arrays) -> int:
+    return int(math.prod(arrays[0].reshape(-1).tolist()))
 
 
-def expanded(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
+def expanded(arrays: Arrays) -> int:
     return arrays[0].size * math.prod(max(int(each), 1) for each in arrays[1].reshape(-1))
 
 
-def gathered(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
+def gathered(arrays: Arrays) -> int:
     return arrays[0].size * arrays[1].size
 
 
-def ranged(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
-    start, limit, delta = (each.reshape(-1)[0].item() for each in arrays)
+def ranged(arrays: Arrays) -> int:
+    start, limit, delta = (float(each.reshape(-1)[0]) for each in arrays)
     return max(math.ceil((limit - start) / delta), 0)
 
 
-def contracted(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
-    return arrays[0].size * arrays[1].shape[-1]
+def contracted(arrays: Arrays) -> int:
+    return int(arrays[0].size * arrays[1].shape[-1])
 
 
-def coordinates(arrays: Arrays, attrs: Mapping[str, Any]) -> int:
+def coordinates(arrays: Arrays) -> int:
     return arrays[0].size * max(arrays[0].ndim, 1)
 
 
-ELEMENTWISE = """Abs Add And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil Clip Div Equal Erf Exp
-    Floor Greater GreaterOrEqual Less LessOrEqual Log Max Mean Min Mod Mul Neg Not Or Pow QuantizeLinear Reciprocal
-    Round Sign Sqrt Sub Sum Where Xor""".split()
-NEVER_LARGER = """ArgMax ArgMin Concat CumSum Flatten Identity ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    Reshape Shape Size Slice Split Squeeze Transpose Trilu Unsqueeze""".split()
+ELEMENTWISE = (
+    "Abs Add And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil Clip Div Equal Erf Exp "
+    "Floor Greater GreaterOrEqual Less LessOrEqual Log Max Mean Min Mod Mul Neg Not Or Pow "
+    "QuantizeLinear Reciprocal Round Sign Sqrt Sub Sum Where Xor"
+)
+NEVER_LARGER = (
+    "ArgMax ArgMin Concat CumSum Flatten Identity ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+    "Reshape Shape Size Slice Split Squeeze Transpose Trilu Unsqueeze"
+)
 
 # op_type -> the most elements that its result may have
 FOLDS: Mapping[str, Size] = {
-    **dict.fromkeys(ELEMENTWISE, broadcast),
-    **dict.fromkeys(NEVER_LARGER, all_inputs),
+    **dict.fromkeys(ELEMENTWISE.split(), broadcast),
+    **dict.fromkeys(NEVER_LARGER.split(), all_inputs),
     "ConstantOfShape": first_as_shape,
     "Expand": expanded,
     "Gather": gathered,
@@ -80,7 +84,7 @@ def fold(
 
     arrays = [each.value for each in inputs if each is not None]
     attrs = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-    elements = FOLDS[node.op_type](arrays, attrs)
+    elements = FOLDS[node.op_type](arrays)
     if elements * 8 > MOST_BYTES:
         raise error(
             layer,

@@ -15,13 +15,14 @@ from onnx import AttributeProto, TensorProto, helper
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node, Type, input_node
 from s2c.load.onnx.convolution import CONVOLUTION
+from s2c.load.onnx.dense import DENSE
 from s2c.load.onnx.elementwise import ELEMENTWISE
 from s2c.load.onnx.file import ELEMENTS, MODEL, array_of, element_name, opset_of, parse
 from s2c.load.onnx.fold import FOLDS, fold
 from s2c.load.onnx.movement import MOVEMENT
 from s2c.load.onnx.source import Constant, Reader, Source, Value, constant_node
 
-READERS: Mapping[str, Reader] = MappingProxyType({**CONVOLUTION, **ELEMENTWISE, **MOVEMENT})
+READERS: Mapping[str, Reader] = MappingProxyType({**CONVOLUTION, **DENSE, **ELEMENTWISE, **MOVEMENT})
 MOST_ELEMENTS = 1 << 31
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 RANDOM = (
@@ -51,7 +52,8 @@ class Reading:
 def load_onnx(data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
     """The Graph of a whole ONNX file.
 
-    dims sets unknown extents: by symbol, or by "<input>.<axis>" where the model names none. consts binds inputs.
+    dims sets unknown extents: by symbol, or by "<input>.<axis>" where the model names none.
+    consts binds inputs to arrays.
     Raises CompileError with every problem of the model.
     """
     model = parse(data)

@@ -114,7 +114,7 @@ def integers(source: Source, index: int, what: str) -> tuple[int, ...]:
 
 
 def listed(source: Source, name: str, index: int, since: int) -> tuple[int, ...] | None:
-    """Integers that were attribute `name` before opset `since` and are input `index` from then on; None: left out."""
+    """Integers: attribute `name` before opset `since`, input `index` from it on; None: left out."""
     if source.opset < since:
         return tuple(source.attrs[name]) if name in source.attrs else None
     return None if given(source, index) is None else integers(source, index, name)

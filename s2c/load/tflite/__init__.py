@@ -39,8 +39,9 @@ LEAST_SCALE, MOST_SCALE = 1e-18, 1e18
 def load_tflite(data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
     """The Graph of a model's one subgraph.
 
-    dims sets unknown dimensions, named "<input>.<axis>" or, for axis 0, "batch"; an unknown axis 0 of extent 1 needs
-    none. consts binds inputs by name to arrays of their dtype. Raises CompileError with all problems of the model.
+    dims sets unknown dimensions, named "<input>.<axis>" or, for axis 0, "batch"; an unknown axis 0 of
+    extent 1 needs none. consts binds inputs by name to arrays of their dtype. Raises CompileError with all
+    problems of the model.
     """
     if data[4:8] != IDENTIFIER:
         raise damaged("one without the identifier TFL3 at bytes 4 to 8")
@@ -53,7 +54,7 @@ def load_tflite(data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.nd
 
 
 class Reading:
-    """The state of one reading: a node for each tensor so far, None where a problem keeps it from having one."""
+    """The state of one reading: each tensor's node so far, None where a problem keeps it from having one."""
 
     def __init__(self, file: File) -> None:
         self.file = file
@@ -62,7 +63,9 @@ class Reading:
         self.is_resized = False
         if file.subgraphs != 1:
             self.report(
-                error("model", "one subgraph", f"{file.subgraphs}", "export it without control flow and state")
+                error(
+                    "model", "one subgraph", f"{file.subgraphs}", "export it without control flow and state"
+                )
             )
 
     def report(self, problem: CompileError) -> None:
@@ -70,7 +73,9 @@ class Reading:
 
     def read_inputs(self, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> None:
         tensors = [self.file.tensors[index] for index in self.file.inputs if index >= 0]
-        unknown = {each.name: [a for a, extent in enumerate(each.signature) if extent < 0] for each in tensors}
+        unknown = {
+            each.name: [a for a, extent in enumerate(each.signature) if extent < 0] for each in tensors
+        }
         names = {f"{name}.{axis}" for name, axes in unknown.items() for axis in axes}
         if any(0 in axes for axes in unknown.values()):
             names.add("batch")
@@ -88,7 +93,9 @@ class Reading:
 
     def check_names(self, flag: str, given: Mapping[str, object], known: set[str]) -> None:
         for name in sorted(set(given) - known):
-            wanted = f"{flag} of {', '.join(sorted(known))}" if known else f"no {flag}, as there is nothing to set"
+            wanted = (
+                f"{flag} of {', '.join(sorted(known))}" if known else f"no {flag}, as there is nothing to set"
+            )
             self.report(error("model", wanted, name, "check the name"))
 
     def read_input(self, tensor: Tensor, dims: Mapping[str, int], bound: np.ndarray | None) -> Node:
@@ -119,7 +126,9 @@ class Reading:
         name = tensors[0].name if tensors else "model"
         reader = READERS.get(operator.op)
         if reader is None:
-            raise error(name, "an op that s2c reads from .tflite", operator.op, "rebuild the model without it")
+            raise error(
+                name, "an op that s2c reads from .tflite", operator.op, "rebuild the model without it"
+            )
         if reader.options and operator.options_name != reader.options:
             raise error(name, f"{reader.options} for {operator.op}", "none", "export the model again")
         if not tensors:
@@ -127,13 +136,14 @@ class Reading:
         inputs = tuple(None if index < 0 else self.node(index, name) for index in operator.inputs)
         if any(self.is_poisoned(index) for index in operator.inputs):
             return ()
-        for tensor in tensors:
-            read_dtype(tensor)
-        layer = Layer(operator, inputs, tensors, tuple(quant_of(tensor) for tensor in tensors))
+        quants = tuple(result_quant(tensor) for tensor in tensors)
+        layer = Layer(operator, inputs, tensors, quants)
         made = reader.read(layer)
         results = made if isinstance(made, tuple) else (made,)
         if len(results) != len(tensors):
-            raise error(name, f"{len(results)} outputs for {operator.op}", str(len(tensors)), "export it again")
+            raise error(
+                name, f"{len(results)} outputs for {operator.op}", str(len(tensors)), "export it again"
+            )
         for node, tensor in zip(results, tensors, strict=True):
             check_size(name, node.type.shape)
             check_result(node, tensor, self.is_resized)
@@ -144,7 +154,10 @@ class Reading:
             tensor = self.file.tensors[index]
             if tensor.value is None and not (tensor.is_sparse or tensor.is_variable):
                 raise error(
-                    layer, "inputs that are made before", f"{tensor.name}, which is not", "export the model again"
+                    layer,
+                    "inputs that are made before",
+                    f"{tensor.name}, which is not",
+                    "export the model again",
                 )
             self.nodes[index] = None
             self.nodes[index] = read_constant(tensor)
@@ -205,6 +218,15 @@ def quant_of(tensor: Tensor) -> Quant | None:
     return Quant(tuple(float(each) for each in tensor.scale), int(zero), axis)
 
 
+def result_quant(tensor: Tensor) -> Quant | None:
+    """The quantization of what an op makes: int8 needs one scale."""
+    quant = quant_of(tensor)
+    if read_dtype(tensor) == "i8" and (quant is None or quant.axis is not None):
+        found = "none" if quant is None else f"{len(quant.scale)}"
+        raise error(tensor.name, "one scale for an int8 tensor", found, "quantize the model again")
+    return quant
+
+
 def input_shape(tensor: Tensor, dims: Mapping[str, int]) -> tuple[int, ...]:
     """The fixed shape; an unknown axis 0 of extent 1 stays 1, as every .tflite runtime has it."""
     shape = list(tensor.shape)
@@ -218,7 +240,9 @@ def input_shape(tensor: Tensor, dims: Mapping[str, int]) -> tuple[int, ...]:
             shape[axis] = chosen
         elif axis or shape[0] != 1:
             flag = "batch=1" if axis == 0 else f"{name}=N"
-            problems.append(Problem(tensor.name, f"a known extent of axis {axis}", "none", f"set it with --dim {flag}"))
+            problems.append(
+                Problem(tensor.name, f"a known extent of axis {axis}", "none", f"set it with --dim {flag}")
+            )
     if problems:
         raise CompileError(tuple(problems))
     return tuple(shape)
@@ -231,7 +255,9 @@ def bind(tensor: Tensor, value: np.ndarray, dtype: np.dtype[np.generic]) -> Node
     )
     if value.dtype != dtype or not fits:
         wanted = f"{dtype}{['?' if each < 0 else each for each in tensor.signature]}".replace("'", "")
-        raise error(tensor.name, f"--const of {wanted}", f"{value.dtype}{list(value.shape)}", "save another array")
+        raise error(
+            tensor.name, f"--const of {wanted}", f"{value.dtype}{list(value.shape)}", "save another array"
+        )
     return constant(value, tensor.name, quant_of(tensor))
 
 
@@ -259,7 +285,9 @@ def check_result(node: Node, tensor: Tensor, is_resized: bool) -> None:
     """What the file declares must be what its ops give; it declares no shape where one was set at load."""
     kind = Type(tensor.shape, read_dtype(tensor), quant_of(tensor))
     known = zip(node.type.shape, tensor.shape, tensor.signature, strict=False)
-    same_shape = len(node.type.shape) == len(tensor.shape) and all(a == b for a, b, sign in known if sign >= 0)
+    same_shape = len(node.type.shape) == len(tensor.shape) and all(
+        a == b for a, b, sign in known if sign >= 0
+    )
     if is_resized or not tensor.shape:
         same_shape = True
     if not same_shape or node.type.dtype != kind.dtype or node.type.quant != kind.quant:
@@ -270,6 +298,10 @@ def fold(node: Node) -> Node:
     """A constant for a node of FOLDED that depends on constants alone."""
     leaves = Graph((), (node,)).nodes()[:-1] if node.op in FOLDED else []
     is_known = all(each.op == "constant" or each.op in FOLDED for each in leaves)
-    if not leaves or not is_known or node.type.size > max(MOST_FOLDED, sum(each.type.size for each in leaves)):
+    if (
+        not leaves
+        or not is_known
+        or node.type.size > max(MOST_FOLDED, sum(each.type.size for each in leaves))
+    ):
         return node
     return constant(oracle.run(Graph((), (node,)))[0], node.layer, node.type.quant)

@@ -18,7 +18,9 @@ MOST_TAPS = 1 << 16
 def nhwc(layer: Layer) -> Node:
     node = layer.real()
     if len(node.type.shape) != 4:
-        raise layer.error("an input [batch, height, width, channels]", str(node.type), "reshape it to four axes")
+        raise layer.error(
+            "an input [batch, height, width, channels]", str(node.type), "reshape it to four axes"
+        )
     return node
 
 
@@ -27,7 +29,7 @@ def geometry(layer: Layer, kernel: tuple[int, int], dilation: tuple[int, int]) -
     stride = (layer.integer("StrideH"), layer.integer("StrideW"))
     if math.prod(kernel) > MOST_TAPS:
         raise layer.error(f"a kernel of at most {MOST_TAPS} values", str(kernel), "reduce it in two steps")
-    pads = ((0, 0), (0, 0))
+    pads: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))
     if layer.option("Padding") == tflite.Padding.SAME:
         _, *sizes, _ = layer.any(0).type.shape
         totals = [
@@ -49,7 +51,9 @@ def weights(layer: Layer, rank: int) -> np.ndarray:
             "quantize the activations too (full integer quantization), or keep float32 weights",
         )
     if value.dtype != wanted or value.ndim != rank or not value.size:
-        raise layer.error(f"{wanted} weights of {rank} axes", f"{value.dtype}{list(value.shape)}", "convert it again")
+        raise layer.error(
+            f"{wanted} weights of {rank} axes", f"{value.dtype}{list(value.shape)}", "convert it again"
+        )
     return value
 
 
@@ -68,8 +72,15 @@ def contraction_attrs(layer: Layer, outputs: int, output_axis: int) -> dict[str,
 
 def weight_scale(layer: Layer, outputs: int, output_axis: int) -> np.ndarray:
     quant = layer.any(1).type.quant
-    found = "none" if quant is None else f"{len(quant.scale)} scales, zero point {quant.zero}, axis {quant.axis}"
-    if quant is None or quant.zero or len(quant.scale) not in (1, outputs) or quant.axis not in (None, output_axis):
+    found = (
+        "none" if quant is None else f"{len(quant.scale)} scales, zero point {quant.zero}, axis {quant.axis}"
+    )
+    if (
+        quant is None
+        or quant.zero
+        or len(quant.scale) not in (1, outputs)
+        or quant.axis not in (None, output_axis)
+    ):
         raise layer.error(
             f"symmetric int8 weights with 1 or {outputs} scales on axis {output_axis}",
             found,
@@ -91,7 +102,7 @@ def dilations(layer: Layer) -> tuple[int, int]:
 
 
 def depthwise_conv_2d(layer: Layer) -> Node:
-    """Weights [1, kernel h, kernel w, channels * multiplier]; output channel c reads channel c // multiplier."""
+    """Weights [1, kernel h, kernel w, channels * multiplier]; output c reads channel c // multiplier."""
     source, weight = nhwc(layer), weights(layer, 4)
     if weight.shape[0] != 1:
         raise layer.error("weights [1, height, width, outputs]", str(list(weight.shape)), "convert it again")
@@ -149,8 +160,16 @@ def mean(layer: Layer) -> Node:
     if not (len(shape) == 4 and reduced == [1, 2]):
         extents = (math.prod(shape[:first]), math.prod(shape[first:last]), 1, math.prod(shape[last:]))
         source = layer.reshape(source, extents)
-    attrs = {"stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0)), "kernel": source.type.shape[1:3]}
-    pooled = layer.make("average_pool", source, count_pads=False, mean=True, **attrs)
+    pooled = layer.make(
+        "average_pool",
+        source,
+        kernel=source.type.shape[1:3],
+        stride=(1, 1),
+        dilation=(1, 1),
+        pads=((0, 0), (0, 0)),
+        count_pads=False,
+        mean=True,
+    )
     return layer.reshape(pooled, result)
 
 

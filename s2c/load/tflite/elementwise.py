@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from s2c.ir import Node, constant
-from s2c.load.tflite.layer import Layer, Read, Reader
-from s2c.ops.integer import scale_of
+from s2c.load.tflite.layer import Layer, Reader
 
 
-def relu(layer: Layer, **clamp: float) -> Node:
+def relu(layer: Layer, **clamp: Any) -> Node:
     """Between two scales LiteRT rescales by the float32 quotient of the scales."""
     source = layer.real()
-    if source.type.quant == layer.quant:
+    before, after = source.type.quant, layer.quant
+    if before is None or after is None or before == after:
         return layer.make("relu", source, **clamp)
-    draft = layer.make("requantize", source)
-    ratio = float(np.float32(scale_of(source.type)) / np.float32(scale_of(draft.type)))
+    ratio = float(np.float32(before.scale[0]) / np.float32(after.scale[0]))
     return layer.make("requantize", source, ratio=ratio, **clamp)
 
 
@@ -45,9 +45,9 @@ def leaky_relu(layer: Layer) -> Node:
 
 def prelu(layer: Layer) -> Node:
     source, alpha = layer.float_only(), layer.array(1, "slopes")
-    fits = alpha.dtype == np.float32 and broadcasts(alpha.shape, source.type.shape)
-    if not fits:
-        raise layer.error("float32 slopes that broadcast to the input", f"{alpha.dtype}{list(alpha.shape)}", "")
+    if alpha.dtype != np.float32 or not broadcasts(alpha.shape, source.type.shape):
+        found = f"{alpha.dtype}{list(alpha.shape)}"
+        raise layer.error("float32 slopes that broadcast to the input", found, "export the model again")
     return layer.make("prelu", source, alpha=alpha)
 
 
@@ -95,7 +95,7 @@ def dequantize(layer: Layer) -> Node:
     return layer.make("dequantize", layer.real())
 
 
-def of(read: Read, options: str = "", **arguments: object) -> Reader:
+def of(read: Callable[..., Node], options: str = "", **arguments: Any) -> Reader:
     return Reader(partial(read, **arguments), options)
 
 

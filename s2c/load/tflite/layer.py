@@ -14,7 +14,7 @@ from s2c.ir import Node, Quant
 from s2c.load.tflite.schema import Operator, Tensor, guarded
 from s2c.ops import make
 
-ACTIVATIONS: Mapping[int, Mapping[str, float]] = {
+ACTIVATIONS: Mapping[int, Mapping[str, Any]] = {
     tflite.ActivationFunctionType.NONE: {},
     tflite.ActivationFunctionType.RELU: {"lo": 0.0},
     tflite.ActivationFunctionType.RELU_N1_TO_1: {"lo": -1.0, "hi": 1.0},
@@ -59,7 +59,7 @@ class Layer:
             raise self.error(f"{field} between {least} and {most}", str(value), "export the model again")
         return value
 
-    def clamp(self) -> Mapping[str, float]:
+    def clamp(self) -> Mapping[str, Any]:
         """lo and hi of the fused activation."""
         code = self.option("FusedActivationFunction")
         if code not in ACTIVATIONS:
@@ -82,7 +82,9 @@ class Layer:
         kind = node.type
         if kind.dtype == "f32" or (kind.dtype == "i8" and kind.quant and kind.quant.axis is None):
             return node
-        raise self.error("float32, or int8 with one scale", str(kind), "quantize the model to int8, or not at all")
+        raise self.error(
+            "float32, or int8 with one scale", str(kind), "quantize the model to int8, or not at all"
+        )
 
     def float_only(self, index: int = 0) -> Node:
         node = self.any(index)
@@ -94,7 +96,9 @@ class Layer:
         """The value of an input that must be a constant."""
         node = self.any(index)
         if node.op != "constant":
-            raise self.error(f"constant {what}", "computed ones", "bind the input that they come from with --const")
+            raise self.error(
+                f"constant {what}", "computed ones", "bind the input that they come from with --const"
+            )
         return np.asarray(node.attrs["value"])
 
     def integers(self, index: int, what: str) -> tuple[int, ...]:
@@ -141,4 +145,3 @@ class Reader:
 
     read: Read
     options: str = ""
-

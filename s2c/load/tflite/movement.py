@@ -104,7 +104,9 @@ def cut(layer: Layer, source: Node, axis: int, sizes: tuple[int, ...]) -> tuple[
     shape = source.type.shape
     if len(sizes) != len(layer.outputs) or sum(sizes) != shape[axis]:
         raise layer.error(
-            f"{len(layer.outputs)} parts that cover {shape[axis]} elements", str(list(sizes)), "export it again"
+            f"{len(layer.outputs)} parts that cover {shape[axis]} elements",
+            str(list(sizes)),
+            "export it again",
         )
     pieces = []
     start = 0
@@ -127,7 +129,9 @@ def pad(layer: Layer) -> Node:
     if layer.has(2):
         stored = layer.array(2, "pad value")
         if stored.size != 1 or stored.dtype != source.type.numpy:
-            raise layer.error(f"one {source.type.numpy} pad value", f"{stored.dtype}{list(stored.shape)}", "export it again")
+            raise layer.error(
+                f"one {source.type.numpy} pad value", f"{stored.dtype}{list(stored.shape)}", "export it again"
+            )
         value = stored.reshape(-1)[0].item()
     return layer.make("pad", source, pads=tuple(zip(pairs[::2], pairs[1::2], strict=True)), value=value)
 
@@ -139,7 +143,8 @@ def slice_(layer: Layer) -> Node:
     if not len(starts) == len(sizes) == len(shape):
         raise layer.error(f"begin and size of {len(shape)} axes", f"{starts} and {sizes}", "export it again")
     counts = tuple(
-        extent - start if size == -1 else size for extent, start, size in zip(shape, starts, sizes, strict=True)
+        extent - start if size == -1 else size
+        for extent, start, size in zip(shape, starts, sizes, strict=True)
     )
     return layer.make("slice", source, starts=starts, steps=(1,) * len(shape), shape=counts)
 
@@ -151,10 +156,14 @@ def strided_slice(layer: Layer) -> Node:
     for mask in ("EllipsisMask", "NewAxisMask"):
         if layer.option(mask):
             raise layer.error(f"no {mask}", "one", "slice with begin, end and strides, and reshape apart")
-    begins, ends, steps = (layer.integers(index, what) for index, what in ((1, "begin"), (2, "end"), (3, "strides")))
+    begins, ends, steps = (
+        layer.integers(index, what) for index, what in ((1, "begin"), (2, "end"), (3, "strides"))
+    )
     if not len(begins) == len(ends) == len(steps) <= len(shape) or 0 in steps:
         raise layer.error(
-            f"begin, end and strides of up to {len(shape)} axes", f"{begins}, {ends}, {steps}", "export it again"
+            f"begin, end and strides of up to {len(shape)} axes",
+            f"{begins}, {ends}, {steps}",
+            "export it again",
         )
     begin_mask, end_mask, shrink = (layer.option(f"{name}Mask") for name in ("Begin", "End", "ShrinkAxis"))
     ranges = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ MOST_ELEMENTS = (1 << 31) - 1
 # What the accessors of the flatbuffer, which verify nothing, raise on damage.
 DAMAGE = (struct.error, ValueError, IndexError, TypeError, OverflowError, AttributeError, MemoryError)
 
-STORED = {
+STORED: Mapping[str, np.dtype[Any]] = {
     "FLOAT32": np.dtype("<f4"),
     "FLOAT16": np.dtype("<f2"),
     "INT8": np.dtype("i1"),
@@ -99,10 +99,14 @@ def read_file(data: bytes) -> File:
             raise damaged("damage: no subgraph")
         graph = model.Subgraphs(0)
         budget = Budget(len(data))
-        tensors = rows(data, graph.TensorsLength(), lambda index: read_tensor(data, model, graph, index, budget))
+        tensors = rows(
+            data, graph.TensorsLength(), lambda index: read_tensor(data, model, graph, index, budget)
+        )
         codes = rows(data, model.OperatorCodesLength(), lambda index: read_code(model, index))
         operators = rows(
-            data, graph.OperatorsLength(), lambda index: read_operator(graph, index, codes, len(tensors), budget)
+            data,
+            graph.OperatorsLength(),
+            lambda index: read_operator(graph, index, codes, len(tensors), budget),
         )
         inputs = indices(graph.InputsAsNumpy(), len(tensors), budget)
         outputs = indices(graph.OutputsAsNumpy(), len(tensors), budget)
@@ -136,7 +140,7 @@ def vector(found: Any) -> np.ndarray:
 def indices(found: Any, count: int, budget: Budget) -> tuple[int, ...]:
     values = vector(found)
     budget.take(values.nbytes)
-    if values.size and not (-1 <= int(values.min()) and int(values.max()) < count):
+    if values.size and (int(values.min()) < -1 or int(values.max()) >= count):
         raise damaged("damage: a tensor that is not there")
     return tuple(int(each) for each in values)
 
@@ -171,7 +175,9 @@ def read_tensor(data: bytes, model: Any, graph: Any, index: int, budget: Budget)
     shape = axes(tensor.ShapeAsNumpy())
     dtype = DTYPES.get(tensor.Type(), f"type {tensor.Type()}")
     quant = tensor.Quantization()
-    scale, zero = (vector(quant.ScaleAsNumpy()), vector(quant.ZeroPointAsNumpy())) if quant else (vector(0),) * 2
+    scale, zero = (
+        (vector(quant.ScaleAsNumpy()), vector(quant.ZeroPointAsNumpy())) if quant else (vector(0),) * 2
+    )
     return Tensor(
         name=raw_name.decode(errors="replace") or f"tensor {index}",
         shape=shape,
@@ -210,4 +216,4 @@ def read_value(stored: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.nda
     size = math.prod(shape)
     if min(shape, default=1) < 0 or size * STORED[dtype].itemsize != stored.size:
         raise damaged(f"damage: {stored.size} bytes for {dtype.lower()} {list(shape)}")
-    return stored.view(STORED[dtype]).reshape(shape)
+    return np.frombuffer(stored, STORED[dtype]).reshape(shape)

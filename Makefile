@@ -1,0 +1,36 @@
+# make demo and make test are all that a newcomer needs; each sets up .venv first, where that is not done yet.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/set-up
+C_FILES := $(shell find kernels targets -name '*.[ch]' | sort)
+
+.PHONY: setup demo test bench lint clean
+
+setup: $(STAMP)
+
+# hatchling first, pinned: pip's isolated builds would fetch whatever is newest.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "s2c needs Python 3.10 or later: set PYTHON")'
+	@$(PYTHON) -m venv .venv || { echo "python3 has no venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,reference]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python demo/demo.py
+
+test: setup
+	@start=$$(date +%s); $(BIN)/python -m pytest -n 2 --durations 5; status=$$?; \
+	echo "make test took $$(($$(date +%s) - start)) s"; exit $$status
+
+bench: setup
+	$(BIN)/python bench/readme_tables.py
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+clean:
+	rm -rf .venv demo/out

@@ -1,0 +1,296 @@
+"""Graphs to try things on: builders of single layers, and random nets of int8 or float layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from s2c.driver import kernels_of
+from s2c.errors import CompileError
+from s2c.inputs import random_array
+from s2c.ir import Graph, Node, Quant, Type, constant, input_node
+from s2c.ops import OPS, make
+from s2c.ops.softmax import RESULT
+from s2c.passes import CORE_PASSES
+from s2c.passes.lower import lower
+from s2c.plan import Plan, dtype_key, make_plan
+from s2c.target import load_target
+
+# An integer of lo..hi, both included: from hypothesis, or from a seed.
+Pick = Callable[[int, int], int]
+
+KERNELS = kernels_of(load_target("host"))
+QUANT = Quant((0.05,), -3)
+GEOMETRY = {"stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
+
+
+def seeded(seed: int) -> Pick:
+    source = np.random.default_rng(seed)
+    return lambda lo, hi: int(source.integers(lo, hi, endpoint=True))
+
+
+def drawn(data: st.DataObject) -> Pick:
+    return lambda lo, hi: data.draw(st.integers(lo, hi))
+
+
+def one_of(pick: Pick, choices: Sequence[object]) -> object:
+    return choices[pick(0, len(choices) - 1)]
+
+
+def generator(pick: Pick) -> np.random.Generator:
+    return np.random.default_rng(pick(0, 1 << 20))
+
+
+def floats(pick: Pick, *shape: int) -> np.ndarray:
+    return generator(pick).normal(size=shape).astype(np.float32)
+
+
+def integers(pick: Pick, *shape: int) -> np.ndarray:
+    """int8 with its extremes well represented."""
+    source = generator(pick)
+    wide = source.integers(-190, 190, shape)
+    return np.clip(wide, -128, 127).astype(np.int8)
+
+
+def tensor(name: str, *shape: int, quant: Quant | None = None) -> Node:
+    """A graph input: int8 where it has a quantization, else float."""
+    return input_node(name, Type(shape, "i8" if quant else "f32", quant))
+
+
+def random_quant(pick: Pick) -> Quant:
+    scale = float(np.float32((1.0 + pick(0, 1000) / 1000) * 2.0 ** -pick(3, 8)))
+    zero = (0, -128, 127, pick(-128, 127))[pick(0, 3)]
+    return Quant((scale,), zero)
+
+
+def random_input(pick: Pick, name: str, shape: tuple[int, ...], dtype: str) -> Node:
+    return tensor(name, *shape, quant=random_quant(pick) if dtype == "i8" else None)
+
+
+def random_clamp(pick: Pick, quant: Quant | None) -> dict[str, float]:
+    """No clamp, a half-open one or 0..6; for integers in steps that lie within reach."""
+    top = 6.0 if quant is None else quant.scale[0] * pick(1, 90)
+    return ({}, {"lo": 0.0}, {"hi": top}, {"lo": 0.0, "hi": top})[pick(0, 3)]
+
+
+def random_geometry(pick: Pick, shape: tuple[int, ...], most: int = 3) -> dict[str, object]:
+    """kernel, stride, dilation and pads that fit into [batch, height, width, channels]."""
+    columns = []
+    for size in shape[1:3]:
+        kernel, dilation = pick(1, most), pick(1, 2)
+        reach = (kernel - 1) * dilation
+        pads = (pick(0, reach), pick(0, reach))
+        if size + sum(pads) <= reach:
+            pads = (reach - reach // 2, reach)
+        columns.append((kernel, pick(1, 3), dilation, pads))
+    names = ("kernel", "stride", "dilation", "pads")
+    return {name: tuple(column[at] for column in columns) for at, name in enumerate(names)}
+
+
+def int8_result(pick: Pick, source: Node, weight_scale: np.ndarray, depth: int) -> Quant:
+    """Such that results spread over int8, or sums are multiplied by more than 1 (a left shift), or hardly survive."""
+    steps = 74.0 * 74.0 * math.sqrt(depth) / 60.0
+    spread = (1.0, 1.0, 1.0, 4.0, 0.01, 1.0 / (4.0 * steps))[pick(0, 5)]
+    product = source.type.quant.scale[0] * float(np.mean(weight_scale))
+    return Quant((float(np.float32(product * steps * spread)),), random_quant(pick).zero)
+
+
+def weights(pick: Pick, source: Node, outputs: int, *rest: int) -> tuple[dict[str, object], Quant | None]:
+    """weight, bias and, on int8, weight_scale (one, or one per output); with the result's quantization."""
+    depth = math.prod(rest)
+    if source.type.dtype == "f32":
+        weight = floats(pick, outputs, *rest) / np.float32(math.sqrt(depth))
+        return {"weight": weight, "bias": floats(pick, outputs)}, None
+    count = outputs if pick(0, 2) else 1
+    weight_scale = (generator(pick).uniform(0.3, 3.0, count) * 2.0 ** -pick(5, 8)).astype(np.float32)
+    bias = generator(pick).integers(-3000, 3000, outputs).astype(np.int32)
+    attrs = {"weight": integers(pick, outputs, *rest), "bias": bias, "weight_scale": weight_scale}
+    return attrs, int8_result(pick, source, weight_scale, depth)
+
+
+def random_conv2d(pick: Pick, source: Node, layer: str) -> Node:
+    channels = source.type.shape[-1]
+    groups = one_of(pick, [each for each in (1, 1, channels, *range(2, channels)) if channels % each == 0])
+    columns = 1 if groups == channels and pick(0, 3) else pick(1, 5)
+    geometry = random_geometry(pick, source.type.shape)
+    attrs, quant = weights(pick, source, groups * columns, *geometry.pop("kernel"), channels // groups)
+    attrs |= geometry | {"groups": groups} | random_clamp(pick, quant)
+    return make("conv2d", (source,), layer, quant, **attrs)
+
+
+def random_dense(pick: Pick, source: Node, layer: str) -> Node:
+    attrs, quant = weights(pick, source, pick(1, 9), source.type.shape[-1])
+    return make("dense", (source,), layer, quant, **attrs, **random_clamp(pick, quant))
+
+
+def random_pool(pick: Pick, source: Node, layer: str) -> Node:
+    geometry = random_geometry(pick, source.type.shape)
+    if pick(0, 1):
+        return make("max_pool", (source,), layer, source.type.quant, **geometry)
+    mean = bool(pick(0, 1))
+    quant = random_quant(pick) if mean and source.type.quant else source.type.quant
+    inside = all(sum(pads) == 0 for pads in geometry["pads"])
+    geometry |= {"mean": mean, "count_pads": bool(pick(0, 1)) or not inside and not holds_values(source, geometry)}
+    return make("average_pool", (source,), layer, quant, **geometry, **random_clamp(pick, quant))
+
+
+def holds_values(source: Node, geometry: dict[str, object]) -> bool:
+    """Whether each patch of a pool holds a value that is no padding, so that its average is defined."""
+    draft = make("max_pool", (source,), "", source.type.quant, **geometry)
+    return bool(OPS["average_pool"].eval is not None and pool_inside(draft).min() > 0)
+
+
+def pool_inside(node: Node) -> np.ndarray:
+    from s2c.ops.convolution import pool_counts
+
+    return pool_counts(node.with_attrs(count_pads=False))[0]
+
+
+def random_binary(pick: Pick, source: Node, other: Node, layer: str) -> Node:
+    quant = random_quant(pick) if source.type.quant else None
+    operands = (source, other) if pick(0, 1) else (other, source)
+    op = ("add", "add", "mul")[pick(0, 2)]
+    return make(op, operands, layer, quant, **random_clamp(pick, quant))
+
+
+def random_constant(pick: Pick, kind: Type, layer: str) -> Node:
+    """Of the type's dtype, with some axes of one element and some dropped in front."""
+    shape = tuple(extent if pick(0, 1) else 1 for extent in kind.shape)
+    shape = shape[pick(0, len(shape) - 1) :] if shape else shape
+    value = integers(pick, *shape) if kind.dtype == "i8" else floats(pick, *shape)
+    return constant(value, layer, random_quant(pick) if kind.quant else None)
+
+
+def random_elementwise(pick: Pick, source: Node, layer: str) -> Node:
+    quant = random_quant(pick) if source.type.quant else None
+    kind = pick(0, 4)
+    if kind == 0:
+        return make("unary", (source,), layer, quant, function=one_of(pick, ("tanh", "sigmoid", "abs", "silu")))
+    if kind == 1:
+        return make("leaky_relu", (source,), layer, quant, alpha=0.125)
+    if kind == 2 and quant:
+        return make("requantize", (source,), layer, quant)
+    if kind == 3 and source.type.shape[-1] <= 32:
+        return make("softmax", (source,), layer, RESULT if quant else None, beta=1.0)
+    return make("relu", (source,), layer, source.type.quant, **random_clamp(pick, source.type.quant))
+
+
+def random_movement(pick: Pick, source: Node, layer: str) -> Node:
+    shape = source.type.shape
+    rank = len(shape)
+    kind = pick(0, 4)
+    if kind == 0:
+        order = sorted(range(rank), key=lambda axis: (pick(0, 3), axis))
+        return make("transpose", (source,), layer, perm=tuple(order))
+    if kind == 1 and source.type.size < 2000:
+        pads = tuple((pick(0, 1), pick(0, 2)) for _ in shape)
+        return make("pad", (source,), layer, pads=pads, value=pick(-2, 3))
+    if kind == 2:
+        steps = tuple((1, 2, -1, -2)[pick(0, 3)] for _ in shape)
+        counts = tuple(pick(1, -(-extent // abs(step))) for extent, step in zip(shape, steps, strict=True))
+        starts = tuple(0 if step > 0 else extent - 1 for extent, step in zip(shape, steps, strict=True))
+        return make("slice", (source,), layer, starts=starts, steps=steps, shape=counts)
+    at = pick(0, rank - 1)
+    if kind == 3 and at + 1 < rank:
+        return make("reshape", (source,), layer, shape=(*shape[:at], shape[at] * shape[at + 1], *shape[at + 2 :]))
+    return make("reshape", (source,), layer, shape=(*shape[:at], 1, *shape[at:]) if rank < 5 else shape)
+
+
+def random_layer(pick: Pick, live: Sequence[Node], layer: str) -> Node:
+    """One more layer on one or two of the live values."""
+    source = live[max(pick(0, len(live) - 1), pick(0, len(live) - 1))]
+    kind = pick(0, 9)
+    if kind <= 2 and len(source.type.shape) == 4:
+        return random_conv2d(pick, source, layer)
+    if kind == 3 and len(source.type.shape) == 4:
+        return random_pool(pick, source, layer)
+    if kind == 4:
+        return random_dense(pick, source, layer)
+    if kind == 5:
+        alike = [each for each in live if each.type.shape == source.type.shape]
+        return random_binary(pick, source, one_of(pick, alike), layer)
+    if kind == 6:
+        return random_binary(pick, source, random_constant(pick, source.type, layer), layer)
+    if kind == 7:
+        axis = pick(0, len(source.type.shape) - 1)
+        parts = (source, *([source] if pick(0, 1) else []), relu(source, layer))
+        return make("concat", parts, layer, axis=axis) if source.type.size < 2000 else relu(source, layer)
+    if kind == 8:
+        return random_movement(pick, source, layer)
+    return random_elementwise(pick, source, layer)
+
+
+def relu(source: Node, layer: str) -> Node:
+    return make("relu", (source,), layer, source.type.quant, lo=0.0)
+
+
+def random_graph(pick: Pick, dtype: str, most: int = 8) -> Graph:
+    """A net of up to `most` layers with one to three outputs, any of them an input or one twice."""
+    shape = (pick(1, 2), pick(1, 5), pick(1, 5), pick(1, 6))
+    inputs = tuple(random_input(pick, f"x{index}", shape, dtype) for index in range(pick(1, 2)))
+    live = list(inputs)
+    for index in range(pick(1, most)):
+        live.append(random_layer(pick, live, f"layer {index}"))
+    outputs = (live[-1], *(one_of(pick, live) for _ in range(pick(0, 2))))
+    return Graph(inputs, outputs)
+
+
+def lowered(graph: Graph, has_kernel: Callable[[Node], bool] | None = None) -> Graph:
+    """Core ops, and the source ops that the host has kernels for."""
+    result = lower(graph, has_kernel or has_host_kernel)
+    for rewrite in CORE_PASSES:
+        result = rewrite(result)
+    return result
+
+
+def has_host_kernel(node: Node) -> bool:
+    return f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in KERNELS
+
+
+def planned(graph: Graph) -> Plan:
+    return make_plan(lowered(graph), KERNELS)
+
+
+def random_arrays(graph: Graph, seed: int = 0) -> tuple[np.ndarray, ...]:
+    source = np.random.default_rng(seed)
+    return tuple(random_array(node.type, source, 1.0) for node in graph.inputs)
+
+
+def single(node: Node, *inputs: Node) -> Graph:
+    return Graph(inputs or node.inputs, (node,))
+
+
+def ops_of(graph: Graph) -> list[str]:
+    return [node.op for node in graph.nodes()]
+
+
+def same_values(wanted: Sequence[np.ndarray], found: Sequence[np.ndarray], tolerance: float = 1e-5) -> bool:
+    """Integers by equality, floats within a share of the largest; NaN where NaN is wanted."""
+    return all(map(lambda a, b: same_array(a, b, tolerance), wanted, found)) and len(wanted) == len(found)
+
+
+def same_array(a: np.ndarray, b: np.ndarray, tolerance: float = 1e-5) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.dtype != np.float32:
+        return bool(np.array_equal(a, b))
+    finite = np.isfinite(a)
+    limit = tolerance * float(np.abs(a[finite]).max(initial=0)) + 1e-30
+    rest = np.array_equal(a[~finite], b[~finite], equal_nan=True)
+    return rest and bool((np.abs(a[finite].astype(np.float64) - b[finite]) <= limit).all())
+
+
+def raises(build: Callable[[], object]) -> str:
+    """The whole text of the CompileError."""
+    try:
+        build()
+    except CompileError as found:
+        return str(found)
+    raise AssertionError("no CompileError")
+
+
+__all__ = [name for name in dir() if not name.startswith("_") and name != "replace"]
