@@ -1,14 +1,14 @@
 """scikit-learn's handwritten digits -> digits.onnx, digits_int8.onnx and digits_test.npz beside this file.
 
-The shipped files came from this script, with the versions of constraints.txt: python demo/train.py writes them again, byte
-for byte on the same kind of processor. Training is plain numpy, so that it needs no framework.
+The shipped files came from this script, with the versions of constraints.txt: python demo/train.py writes them again,
+byte for byte on the same kind of processor. Training is plain numpy, so that it needs no framework.
 """
 
 from __future__ import annotations
 
 import os
 
-# One thread and one set of kernels: otherwise the order of summation, and with it the weights, differ per machine.
+# One thread and one set of kernels: the order of summation, and with it the weights, would differ per machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
 
@@ -67,15 +67,15 @@ def spread_gradient(seen: np.ndarray, size: int, stride: int) -> np.ndarray:
     """The adjoint of patches: each value goes back to the pixel that it came from."""
     batch, rows, columns, depth = seen.shape
     taps = seen.reshape(batch, rows, columns, depth // 9, 3, 3).transpose(0, 3, 1, 2, 4, 5)
-    padded = np.zeros((batch, depth // 9, size + 2, size + 2), np.float32)
+    padded = np.zeros((batch, depth // 9, size + 2, size + 2), seen.dtype)
     for i in range(3):
         for j in range(3):
             padded[:, :, i : i + rows * stride : stride, j : j + columns * stride : stride] += taps[..., i, j]
     return padded[:, :, 1:-1, 1:-1]
 
 
-def loss_gradients(weights: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
-    """The gradient of the mean cross-entropy."""
+def loss_and_gradients(weights: Weights, x: np.ndarray, y: np.ndarray) -> tuple[float, Weights]:
+    """The mean cross-entropy and its gradient, in the weights' own precision."""
     seen1 = patches(x, 1)
     hidden1 = np.maximum(convolve(seen1, weights, "conv1"), 0)
     seen2 = patches(hidden1, 2)
@@ -85,13 +85,14 @@ def loss_gradients(weights: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = powers / powers.sum(axis=1, keepdims=True)
 
-    error = ((probabilities - np.eye(CLASSES)[y]) / len(x)).astype(np.float32)
+    loss = -float(np.mean(np.log(probabilities[np.arange(len(x)), y])))
+    error = ((probabilities - np.eye(CLASSES)[y]) / len(x)).astype(flat.dtype)
     error2 = (error @ weights["dense.weight"]).reshape(hidden2.shape) * (hidden2 > 0)
     rows2 = error2.transpose(0, 2, 3, 1).reshape(-1, CHANNELS[1])
     back = (rows2 @ weights["conv2.weight"].reshape(CHANNELS[1], -1)).reshape(seen2.shape)
     error1 = spread_gradient(back, 8, 2) * (hidden1 > 0)
     rows1 = error1.transpose(0, 2, 3, 1).reshape(-1, CHANNELS[0])
-    return {
+    return loss, {
         "dense.weight": error.T @ flat,
         "dense.bias": error.sum(axis=0),
         "conv2.weight": (rows2.T @ seen2.reshape(len(rows2), -1)).reshape(weights["conv2.weight"].shape),
@@ -122,7 +123,8 @@ def train(x: np.ndarray, y: np.ndarray, source: np.random.Generator) -> Weights:
         for chosen in order.reshape(-1, BATCH):
             step += 1
             rate = LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * step / steps))
-            for name, slope in loss_gradients(weights, moved(x[chosen], source), y[chosen]).items():
+            _, slopes = loss_and_gradients(weights, moved(x[chosen], source), y[chosen])
+            for name, slope in slopes.items():
                 mean[name] = 0.9 * mean[name] + 0.1 * slope
                 square[name] = 0.999 * square[name] + 0.001 * slope**2
                 ahead = mean[name] / (1 - 0.9**step)
@@ -170,13 +172,17 @@ class Images(CalibrationDataReader):  # type: ignore[misc]
         return None if image is None else {"image": image[None]}
 
 
-def main() -> None:
-    source = np.random.default_rng(SEED)
+def load_split(source: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Images [1797, 1, 8, 8], digits [1797], and which of them are for testing and which for training."""
     digits = load_digits()
     x = (digits.images[:, None] / 16).astype(np.float32)
-    y = digits.target.astype(np.uint8)
     order = source.permutation(len(x))
-    test, rest = order[:TEST_IMAGES], order[TEST_IMAGES:]
+    return x, digits.target.astype(np.uint8), order[:TEST_IMAGES], order[TEST_IMAGES:]
+
+
+def main() -> None:
+    source = np.random.default_rng(SEED)
+    x, y, test, rest = load_split(source)
     np.savez(HERE / "digits_test.npz", x=x[test, None], y=y[test])
     weights = train(x[rest], y[rest], source)
     onnx.save(onnx_model(weights), HERE / "digits.onnx")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALIGNMENT = 4
-TRIES = 200
+TRIES = 50
 
 
 @dataclass(frozen=True)
@@ -32,50 +32,74 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
 def pack(buffers: Sequence[Buffer]) -> tuple[int, ...]:
     """An offset for each buffer, so that no two which are live together overlap.
 
-    First fit in several orders (large first, long-lived first, in time), then in shuffled ones from a fixed seed until
-    the lower bound is met; the smallest arena wins, the first of equals.
+    Greedy placement in several orders (large first, long-lived first, in time), each changed by random swaps from a
+    fixed seed until the lower bound is met; the smallest arena wins, the first of equals.
     """
     bound = lower_bound(buffers)
-    indices = list(range(len(buffers)))
-    orders = [
+    source = random.Random(0)
+    best = place(buffers, range(len(buffers)), bound)
+    for order in orders(buffers):
+        found = search(buffers, order, bound, source)
+        best = min(best, found, key=lambda offsets: height(buffers, offsets))
+    return best
+
+
+def orders(buffers: Sequence[Buffer]) -> list[list[int]]:
+    indices = range(len(buffers))
+    return [
         sorted(indices, key=lambda i: (-buffers[i].size, buffers[i].first)),
         sorted(indices, key=lambda i: (-buffers[i].size * (buffers[i].last - buffers[i].first + 1), i)),
         sorted(indices, key=lambda i: (buffers[i].first - buffers[i].last, -buffers[i].size, i)),
         sorted(indices, key=lambda i: (buffers[i].first, -buffers[i].size)),
     ]
-    best = min((first_fit(buffers, order) for order in orders), key=lambda found: height(buffers, found))
-    shuffled = list(orders[0])
-    source = random.Random(0)
+
+
+def search(
+    buffers: Sequence[Buffer], order: list[int], bound: int, source: random.Random
+) -> tuple[int, ...]:
+    """The best placement of an order and of TRIES swaps in it; one that does no harm is kept."""
+    best = place(buffers, order, bound)
     for _ in range(TRIES):
         if height(buffers, best) == bound:
             break
-        a, b = source.randrange(len(shuffled)), source.randrange(len(shuffled))
-        candidate = list(shuffled)
-        candidate[a], candidate[b] = candidate[b], candidate[a]
-        found = first_fit(buffers, candidate)
+        a, b = source.randrange(len(order)), source.randrange(len(order))
+        changed = list(order)
+        changed[a], changed[b] = changed[b], changed[a]
+        found = place(buffers, changed, bound)
         if height(buffers, found) <= height(buffers, best):
-            best, shuffled = found, candidate
+            best, order = found, changed
     return best
+
+
+def place(buffers: Sequence[Buffer], order: Sequence[int], bound: int) -> tuple[int, ...]:
+    """From the bottom up, or from both ends of an arena of `bound` bytes, which is the optimum for a chain of layers."""
+    found = (fit(buffers, order, None), fit(buffers, order, bound))
+    return min(found, key=lambda offsets: height(buffers, offsets))
 
 
 def height(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     return max((offset + aligned(buffer.size) for buffer, offset in zip(buffers, offsets, strict=True)), default=0)
 
 
-def first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> tuple[int, ...]:
-    """Each buffer in turn at the lowest offset that is free during its whole life."""
+def fit(buffers: Sequence[Buffer], order: Sequence[int], ceiling: int | None) -> tuple[int, ...]:
+    """Each buffer in turn at the lowest offset that is free during its whole life.
+
+    With a ceiling, one that does not fit at the bottom hangs below the ceiling, if that place is free.
+    """
     offsets: dict[int, int] = {}
     for index in order:
         buffer = buffers[index]
+        size = aligned(buffer.size)
         taken = sorted(
             (offsets[other], offsets[other] + aligned(buffers[other].size))
             for other in offsets
             if buffers[other].first <= buffer.last and buffer.first <= buffers[other].last
         )
-        offset = 0
-        for start, end in taken:
-            if start - offset >= aligned(buffer.size):
-                break
-            offset = max(offset, end)
-        offsets[index] = offset
+        lowest = end = 0
+        for start, stop in taken:
+            if lowest == end and start - end < size:
+                lowest = max(end, stop)
+            end = max(end, stop)
+        hangs = ceiling is not None and lowest > 0 and ceiling - size >= end
+        offsets[index] = ceiling - size if ceiling is not None and hangs else lowest
     return tuple(offsets[index] for index in range(len(buffers)))

@@ -63,15 +63,19 @@ def compile_model(
     output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="The folder to write.")] = None,
     target: Annotated[str, typer.Option(help="What to compile for; `s2c targets` lists them.")] = "host",
     name: Annotated[
-        str | None, typer.Option(metavar="ID", help="Prefix of every C symbol. Default: from the file's name.")
+        str | None,
+        typer.Option(metavar="ID", help="Prefix of every C symbol. Default: from the file's name."),
     ] = None,
     dim: Dims = None,
     const: Consts = None,
     check: Annotated[bool, typer.Option("--check", help="Run the oracle after each stage.")] = False,
     stop_after: Annotated[
-        str | None, typer.Option(metavar="STAGE", help="Print this stage (load, a pass, plan, emit) and stop.")
+        str | None,
+        typer.Option(metavar="STAGE", help="Print this stage (load, a pass, plan, emit) and stop."),
     ] = None,
-    cc: Annotated[str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")] = None,
+    cc: Annotated[
+        str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     with reporting(as_json):
@@ -93,7 +97,9 @@ def compile_model(
             return
         report.show(report.describe_artifact(manifest))
         folder = shlex.quote(str(output))
-        typer.echo(f"Written to {folder}. Next: s2c verify {folder}; s2c bench {folder}; s2c run {folder} IN.npy")
+        typer.echo(
+            f"Written to {folder}. Next: s2c verify {folder}; s2c bench {folder}; s2c run {folder} IN.npy"
+        )
 
 
 @app.command(help="Run a compiled net on raw inputs.")
@@ -132,7 +138,9 @@ def run(
             typer.echo(f"Written to {output}.")
 
 
-@app.command(help="Prove what can be proved of a compiled net, test the rest, and say what could not be shown.")
+@app.command(
+    help="Prove what can be proved of a compiled net, test the rest, and say what could not be shown."
+)
 def verify(
     folder: Folder,
     inputs: Annotated[int, typer.Option(min=0, help="Random inputs, besides the adversarial ones.")] = 64,
@@ -221,13 +229,17 @@ def reporting(as_json: bool) -> Iterator[None]:
     except CompileError as problem:
         fail(problem.problems, WRONG_INPUT, as_json)
     except ProcessError as problem:
-        wrong = Problem("image", "outputs for every input", str(problem), "s2c verify finds the input; or compile again")
+        wrong = Problem(
+            "image", "outputs for every input", str(problem), "s2c verify finds the input; or compile again"
+        )
         fail((wrong,), FAILED, as_json)
     except OSError as problem:
         if problem.filename is None:
             raise
         found = problem.strerror or type(problem).__name__
-        wrong = Problem(str(problem.filename), "a path that can be used", found, "check the path and its permissions")
+        wrong = Problem(
+            str(problem.filename), "a path that can be used", found, "check the path and its permissions"
+        )
         fail((wrong,), WRONG_INPUT, as_json)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
@@ -252,7 +264,9 @@ def parse_dims(texts: Sequence[str]) -> dict[str, int]:
         name, _, value = text.rpartition("=")
         if not name or not value.isdecimal() or int(value) == 0 or name in sizes:
             found = text if name not in sizes else f"{name} twice"
-            raise error("--dim", "NAME=SIZE with a size of at least 1, each name once", found, "e.g. --dim batch=1")
+            raise error(
+                "--dim", "NAME=SIZE with a size of at least 1, each name once", found, "e.g. --dim batch=1"
+            )
         sizes[name] = int(value)
     return sizes
 

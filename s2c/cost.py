@@ -17,11 +17,11 @@ DERIVED = frozenset({"multiplier", "shift", "table", "weight_scale"})
 
 @dataclass(frozen=True)
 class CallCost:
-    """One call: the user's layer, its kernel, its result, MACs, and the bytes of its constants and of its result."""
+    """One call: the user's layer, its kernel, its output shape, MACs, and the bytes of its constants and of its result."""
 
     layer: str
     kernel: str
-    output: str
+    shape: tuple[int, ...]
     macs: int
     parameters: int
     constant_bytes: int
@@ -34,7 +34,7 @@ def call_cost(call: Call) -> CallCost:
     return CallCost(
         layer=call.layer,
         kernel=call.kernel.name,
-        output=f"{kind.dtype}[{','.join(map(str, kind.shape))}]",
+        shape=kind.shape,
         macs=call.macs,
         parameters=parameters(call.nodes) + sum(each.size for each in operands),
         constant_bytes=sum(array.nbytes for array in (*call.consts.values(), *operands)),

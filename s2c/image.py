@@ -17,6 +17,8 @@ from s2c.frames import ARCHES, Arch, Code, Frame, walk
 
 # Tables for unwinding: no target loads them (image.ld discards them), for nothing in a net throws.
 UNWIND_SECTIONS = (".ARM.exidx", ".ARM.extab", ".eh_frame")
+# What the stack is painted with, and counted in.
+WORD_BYTES = 4
 # Names that an assembler leaves undefined without any reference by code.
 NO_REFERENCE = ("", "_GLOBAL_OFFSET_TABLE_", "__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1")
 
@@ -167,7 +169,10 @@ def find_cycles(frames: Mapping[int, Frame]) -> set[int]:
 
 
 def stack_bound(frames: Mapping[int, Frame], entry: int) -> int:
-    """The deepest path of calls. Needs a graph without cycles and all callees in it."""
+    """The deepest path of calls, in whole words, as paint shows it. Needs a graph without cycles and all callees in it.
+
+    A byte spilled below x86-64's stack pointer may end it within a word.
+    """
     bounds: dict[int, int] = {}
 
     def bound(start: int) -> int:
@@ -178,7 +183,7 @@ def stack_bound(frames: Mapping[int, Frame], entry: int) -> int:
             )
         return bounds[start]
 
-    return bound(entry)
+    return align_up(bound(entry), WORD_BYTES)
 
 
 def describe_outside(elf: Any, address: int) -> str:

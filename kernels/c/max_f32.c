@@ -1,6 +1,6 @@
 /* output[i] = the largest of input[i * size .. i * size + size - 1], by selects from the first on.
    Constant: selects, no branch. */
-#include "lib/base.h"
+#include "lib/float.h"
 
 S2C_INLINE void max_f32(float *restrict output, const float *restrict input, int32_t count, int32_t size)
 {
@@ -8,7 +8,7 @@ S2C_INLINE void max_f32(float *restrict output, const float *restrict input, int
         float most = input[i * size];
         for (int32_t j = 1; j < size; j++) {
             const float next = input[i * size + j];
-            most = next > most ? next : most;
+            most = s2c_select(next > most, next, most);
         }
         output[i] = most;
     }

@@ -2,7 +2,7 @@
    Selects from the first tap on, so NaN counts only as a patch's first tap.
    where: window_groups == channels and size == kernel_height * kernel_width
    Constant: loops run over extents, and which taps are padding follows from the pixel. */
-#include "lib/base.h"
+#include "lib/float.h"
 
 S2C_INLINE void window_max_f32(float *restrict output, const float *restrict input, int32_t batch,
                                int32_t height, int32_t width, int32_t channels, int32_t kernel_height,
@@ -24,9 +24,9 @@ S2C_INLINE void window_max_f32(float *restrict output, const float *restrict inp
                     const int32_t inside = y >= 0 && y < height && x >= 0 && x < width;
                     const float *from = image + (inside ? (y * width + x) * channels : 0);
                     for (int32_t c = 0; c < channels; c++) {
-                        const float next = inside ? from[c] : (float)value;
+                        const float next = inside ? from[c] : value;
                         const float most = i + j == 0 ? next : output[c];
-                        output[c] = next > most ? next : most;
+                        output[c] = s2c_select(next > most, next, most);
                     }
                 }
             }

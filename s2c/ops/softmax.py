@@ -36,7 +36,19 @@ def infer_softmax(node: Node) -> Type:
             str(node.type.quant),
             "quantize the output as TFLite's converter does",
         )
+    if kind.dtype == "i8" and step_of_difference(node) <= 1.0:
+        raise error(
+            node.layer,
+            f"an int8 softmax whose beta * scale is above {2.0 ** (DIFFERENCE_BITS - 31):g}",
+            f"{node.attrs['beta'] * scale_of(kind):g}",
+            "quantize the input with a larger scale",
+        )
     return Type(kind.shape, kind.dtype, node.type.quant)
+
+
+def step_of_difference(node: Node) -> float:
+    """beta times the difference of two neighbouring stored values, in units of the fixed-point difference."""
+    return float(node.attrs["beta"] * scale_of(node.inputs[0].type) * (1 << (31 - DIFFERENCE_BITS)))
 
 
 def exp_of_negative(raw: int) -> int:
@@ -73,7 +85,7 @@ def shift_right(x: int, shift: int) -> int:
 
 def exponentials(node: Node) -> np.ndarray:
     """exp((q - max) * scale * beta) as Q0.31 for max - q = 0 .. 255; 0 where TFLite skips the element."""
-    real = min(node.attrs["beta"] * scale_of(node.inputs[0].type) * (1 << (31 - DIFFERENCE_BITS)), 2.0**31 - 1)
+    real = min(step_of_difference(node), 2.0**31 - 1)
     fraction, left = math.frexp(real)
     multiplier = math.floor(fraction * (1 << 31) + 0.5)
     if multiplier == 1 << 31:

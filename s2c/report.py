@@ -1,0 +1,286 @@
+"""Figures to text: tables for a terminal, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, is_dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from s2c.bench import Instructions, Latencies
+from s2c.cost import CallCost
+from s2c.summary import Summary, TargetRow
+from s2c.verify import Verification
+
+T = TypeVar("T")
+
+WIDEST = 120  # wider tables are hard to read across
+GAP = 2  # between columns
+NARROWEST = 10
+BEST = 5  # values of an output that are shown
+SHOWN_INFERENCES = 10
+STATUS_STYLES = {"proved": "green", "tested": "green", "unproved": "yellow", "failed": "bold red"}
+
+
+# JSON
+
+
+def to_json(value: Any) -> str:
+    """One document of standard JSON: numbers that it lacks become the strings NaN, Infinity and -Infinity."""
+    return json.dumps(plain(value), indent=1, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def run_document(
+    manifest: Mapping[str, Any], outputs: Sequence[np.ndarray], counters: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    tensors = [
+        {"name": each["name"], "dtype": each["dtype"], "shape": list(array.shape), "data": array}
+        for each, array in zip(manifest["outputs"], outputs, strict=True)
+    ]
+    return {"outputs": tensors, "counters": list(counters)}
+
+
+# terminal
+
+
+def show(*tables: Table) -> None:
+    console = Console(width=min(Console().width, WIDEST))
+    for index, table in enumerate(tables):
+        if index > 0:
+            console.print()
+        console.print(table)
+
+
+def spinner(text: str, is_quiet: bool) -> AbstractContextManager[Any]:
+    """What is going on, on stderr, while it goes on; nothing where stderr is no terminal."""
+    return Console(stderr=True, quiet=is_quiet).status(Text(printable(text)))
+
+
+def tracker(text: str, is_quiet: bool) -> Callable[[Sequence[T]], Iterable[T]]:
+    """The same for a sequence, as a bar."""
+    console = Console(stderr=True, quiet=is_quiet)
+    return lambda items: track(
+        items, printable(text), console=console, transient=True, disable=is_quiet or not console.is_terminal
+    )
+
+
+def printable(text: str) -> str:
+    """A name from a model, without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most width letters: the middle goes, since both ends of a layer's name tell layers apart."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def is_number(text: str) -> bool:
+    return text[:1].isdigit() or text[:1] == "-" or text == ""
+
+
+def make_table(
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], flexible: Sequence[int] = (0, 1)
+) -> Table:
+    """Columns of numbers are set right; the flexible ones are cut to what the others leave."""
+    columns = [[header, *(row[at] for row in rows)] for at, header in enumerate(headers)]
+    widths = fit_widths([max(map(len, column)) for column in columns], flexible)
+    table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.show_edge, table.pad_edge, table.padding = False, False, (0, GAP - 1, 0, 0)
+    for column in columns:
+        table.add_column(
+            column[0], justify="right" if all(map(is_number, column[1:])) else "left", no_wrap=True
+        )
+    for row in rows:
+        cells = [shorten(printable(cell), width) for cell, width in zip(row, widths, strict=True)]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def fit_widths(widths: Sequence[int], flexible: Sequence[int]) -> list[int]:
+    """The widest flexible column gives way until all fit."""
+    fitted = list(widths)
+    room = min(Console().width, WIDEST) - GAP * (len(widths) - 1)
+    while sum(fitted) > room:
+        widest = max(flexible, key=lambda at: fitted[at])
+        if fitted[widest] <= NARROWEST:
+            break
+        fitted[widest] -= 1
+    return fitted
+
+
+def make_facts(title: str, facts: Mapping[str, str]) -> Table:
+    """Names with their values."""
+    table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", box=None)
+    table.show_header = False
+    table.pad_edge, table.padding = False, (0, GAP, 0, 0)
+    for name, value in facts.items():
+        table.add_row(Text(name, no_wrap=True), Text(value))
+    return table
+
+
+def size(count: int | None) -> str:
+    return "not known" if count is None else f"{count:,} bytes"
+
+
+# what the verbs show
+
+
+def describe_artifact(manifest: Mapping[str, Any]) -> Table:
+    saved = manifest["source_macs"] - manifest["macs"]
+    arena, bound = manifest["arena_bytes"], manifest["arena_lower_bound"]
+    facts = {
+        "calls": f"{len(manifest['calls'])}, of {len(manifest['kernels'])} kernels",
+        "MACs": f"{manifest['macs']:,}" + (f" ({saved:,} eliminated)" if saved > 0 else ""),
+        "parameters": f"{manifest['parameters']:,}",
+        "ROM": size(manifest["rom_bytes"]),
+        "arena": f"{size(arena)} (no plan needs less than {bound:,})",
+        "stack": size(manifest["stack_bytes"]),
+    }
+    return make_facts(f"{manifest['name']} for {manifest['target']}", facts)
+
+
+def describe_summary(summary: Summary) -> Table:
+    saved = summary.source_macs - summary.macs
+    unfit = [f"{name} (it has {found})" for name, found in summary.targets.items() if found]
+    facts = {
+        "ops": ", ".join(f"{count} {op}" for op, count in summary.ops.items()),
+        "MACs": f"{summary.macs:,}" + (f" ({saved:,} eliminated)" if saved > 0 else ""),
+        "in matmul": f"{summary.matmul_share:.1%} of the MACs",
+        "parameters": f"{summary.parameters:,}",
+        "constants": size(summary.constant_bytes),
+        "arena": f"{size(summary.arena_bytes)} (no plan needs less than {summary.arena_lower_bound:,})",
+        "fits": ", ".join(name for name, found in summary.targets.items() if not found) or "no target",
+    }
+    if unfit:
+        facts["too large for"] = ", ".join(unfit)
+    return make_facts(summary.model, facts)
+
+
+def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> Table:
+    rows = [call if isinstance(call, Mapping) else vars(call) for call in calls]
+    cells = [
+        (
+            row["layer"],
+            row["kernel"],
+            "x".join(map(str, row["shape"])),
+            *(f"{row[key]:,}" for key in ("macs", "parameters", "constant_bytes")),
+        )
+        for row in rows
+    ]
+    return make_table("", ("layer", "kernel", "output", "MACs", "parameters", "bytes"), cells)
+
+
+def describe_outputs(
+    manifest: Mapping[str, Any], outputs: Sequence[np.ndarray], counters: Sequence[Mapping[str, Any]]
+) -> list[Table]:
+    """The largest values of each output of each inference, and what the inferences cost."""
+    tables = []
+    for index, (tensor, array) in enumerate(zip(manifest["outputs"], outputs, strict=True)):
+        batch = array.reshape(len(counters), *tensor["shape"])
+        for inference, values in enumerate(batch[:SHOWN_INFERENCES]):
+            name = f"output_{index}, {tensor['name']}" + (
+                f", inference {inference}" if len(batch) > 1 else ""
+            )
+            tables.append(describe_values(name, tensor, values))
+    keys = [key for key in ("instructions", "nanoseconds", "stack_bytes") if key in counters[0]]
+    tables.append(make_facts("", {key: describe_range([each[key] for each in counters]) for key in keys}))
+    if len(counters) > SHOWN_INFERENCES:
+        tables.append(
+            make_facts("", {"inferences": f"{len(counters)}, the first {SHOWN_INFERENCES} are shown"})
+        )
+    return tables
+
+
+def describe_values(name: str, tensor: Mapping[str, Any], values: np.ndarray) -> Table:
+    flat = values.reshape(-1)
+    best = np.argsort(-flat.astype(np.float64), kind="stable")[:BEST]
+    rows = []
+    for at in best.tolist():
+        position = ", ".join(map(str, np.unravel_index(at, values.shape)))
+        real = (
+            [] if tensor["scale"] is None else [f"{(int(flat[at]) - tensor['zero']) * tensor['scale']:.6g}"]
+        )
+        rows.append(
+            (f"[{position}]", f"{flat[at]:.6g}" if tensor["dtype"] == "f32" else str(flat[at]), *real)
+        )
+    headers = ("largest at", "value", *(() if tensor["scale"] is None else ("stands for",)))
+    return make_table(name, headers, rows)
+
+
+def describe_range(values: Sequence[int]) -> str:
+    return f"{values[0]:,}" if min(values) == max(values) else f"{min(values):,} to {max(values):,}"
+
+
+def describe_verification(result: Verification) -> list[Table]:
+    table = Table("claim", "", "evidence", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for claim in result.claims:
+        table.add_row(claim.name, Text(claim.status, STATUS_STYLES[claim.status]), Text(claim.evidence))
+    notes = [(text, "failed") for text in result.failures] + [(text, "unproved") for text in result.unproved]
+    details = Table(box=None, show_header=False, pad_edge=False)
+    for text, status in notes:
+        details.add_row(Text(status, STATUS_STYLES[status]), Text(printable(text)))
+    return [table, details] if notes else [table]
+
+
+def describe_bench(result: Latencies | Instructions) -> list[Table]:
+    if isinstance(result, Latencies):
+        names = ("minimum", "median", "p99", "p99_9", "maximum")
+        facts = {name.replace("_", "."): f"{getattr(result, name):,.2f} µs" for name in names}
+        return [make_facts(f"{result.calls:,} calls on {result.target}", facts)]
+    rows = [
+        count_row(each.layer, each.kernel, each.macs, each.instructions, result.instructions)
+        for each in result.layers
+    ]
+    rows.append(count_row("before the first layer", "", 0, result.entry, result.instructions))
+    rows.append(count_row("all", "", result.macs, result.instructions, result.instructions))
+    headers = ("layer", "kernel", "MACs", "instructions", "per MAC", "share")
+    return [make_table(f"instructions on {result.target}", headers, rows)]
+
+
+def count_row(name: str, kernel: str, macs: int, instructions: int, total: int) -> tuple[str, ...]:
+    per_mac = f"{instructions / macs:.2f}" if macs else ""
+    return name, kernel, f"{macs:,}", f"{instructions:,}", per_mac, f"{instructions / total:.1%}"
+
+
+def describe_targets(rows: Sequence[TargetRow]) -> Table:
+    def limit(count: int | None) -> str:
+        return "" if count is None else f"{count >> 10:,} KiB"
+
+    cells = [
+        (
+            row.name,
+            row.description,
+            row.language,
+            limit(row.flash_bytes),
+            limit(row.ram_bytes),
+            "; ".join(row.missing_tools) or "ready",
+        )
+        for row in rows
+    ]
+    return make_table("", ("target", "description", "language", "flash", "RAM", "tools"), cells, (1, 5))

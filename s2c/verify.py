@@ -1,0 +1,344 @@
+"""An artifact to a Verification: what is proved of it, what was tested, what failed, what could not be shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2c import oracle
+from s2c.artifact import CONSTS, GOLDEN, emit_files, golden_arrays, make_goldens, make_manifest, version
+from s2c.check import ACCUMULATOR_LIMIT
+from s2c.driver import Compilation, compile_model, make_request
+from s2c.errors import CompileError
+from s2c.image import Facts, analyse
+from s2c.inputs import adversarial_inputs, random_inputs
+from s2c.ir import Graph
+from s2c.program import Program
+from s2c.target import ProcessError, load_target
+
+SEED = 2
+TOLERANCE = 1e-5  # of the largest magnitude of a float output
+# Flushing subnormals moves sums by less than this, which is far below what 1e-5 means for any useful output.
+FLUSHED = 1e-30
+ORDINARY = 1000.0  # above it a net's floats may overflow, and what overflows need not agree
+
+Arrays = tuple[np.ndarray, ...]
+Track = Callable[[Sequence[tuple[str, Arrays]]], Iterable[tuple[str, Arrays]]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of a Verification. "proved": for every input. "tested": on the inputs that were tried."""
+
+    name: str
+    status: str
+    evidence: str
+    failures: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """max_error: the largest difference from the oracle, of floats relative to their output's largest magnitude, of
+    integers in steps. instructions: {min, max} over all inputs. None: not known, and unproved says why."""
+
+    ok: bool
+    bit_exact: bool
+    max_error: float
+    inputs: int
+    instructions: Mapping[str, int] | None
+    arena_bytes: int
+    stack_bytes: int | None
+    rom_bytes: int
+    mallocs: int | None
+    unproved: tuple[str, ...]
+    failures: tuple[str, ...]
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One output against the oracle's. Floats: difference and largest are over what both have finite; apart counts
+    values that only one has finite. Integers: any difference is wrong."""
+
+    is_float: bool
+    is_exact: bool
+    difference: float
+    largest: float = 0.0
+    apart: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One inference; its outputs are compared at once, as a net's may be large. ended: why the image gave none."""
+
+    name: str
+    is_ordinary: bool
+    comparisons: tuple[Comparison, ...] = ()
+    counters: Mapping[str, Any] = field(default_factory=dict)
+    ended: str = ""
+
+
+def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
+    """inputs: random ones, besides the adversarial. Raises CompileError where the folder holds no artifact."""
+    with Program(folder) as program:
+        manifest = program.manifest
+        target = load_target(manifest["target"])
+        try:
+            compilation = recompile(folder, manifest)
+        except CompileError as problem:
+            return conclude(manifest, None, [], [refused(problem)])
+        image = program.image()
+        facts = analyse(image.path, image.object, f"{program.name}_run", target.arch)
+        runs = try_inputs(program, compilation.reference, choose_inputs(compilation.reference, inputs), track)
+        claims = [
+            artifact_claim(folder, manifest, compilation, facts),
+            outputs_claim(runs),
+            instructions_claim(manifest, runs, target.emulated),
+            accumulators_claim(compilation),
+            *image_claims(facts, runs),
+        ]
+    return conclude(manifest, facts, runs, claims)
+
+
+def conclude(
+    manifest: Mapping[str, Any], facts: Facts | None, runs: Sequence[Run], claims: Sequence[Claim]
+) -> Verification:
+    errors = relative_errors(runs)
+    counts = [run.counters["instructions"] for run in runs if "instructions" in run.counters]
+    has_mallocs = facts is None or bool(facts.undefined_symbols)
+    failures = [f"{claim.name}: {text}" for claim in claims for text in claim.failures]
+    return Verification(
+        ok=not failures,
+        bit_exact=bool(errors) and all(each.is_exact for _, _, each, _ in errors),
+        max_error=max((error for *_, error in errors), default=0.0),
+        inputs=len(runs),
+        instructions={"min": min(counts), "max": max(counts)} if counts else None,
+        arena_bytes=manifest["arena_bytes"],
+        stack_bytes=facts.stack_bytes if facts else None,
+        rom_bytes=facts.rom_bytes if facts else manifest["rom_bytes"],
+        mallocs=None if has_mallocs else 0,
+        unproved=tuple(dict.fromkeys(text for claim in claims for text in claim.unproved)),
+        failures=tuple(failures),
+        claims=tuple(claims),
+    )
+
+
+def make_claim(
+    name: str, status: str, evidence: str, failures: Sequence[str] = (), unproved: Sequence[str] = ()
+) -> Claim:
+    """status: what the claim is where nothing stands against it."""
+    if failures:
+        status = "failed"
+    elif unproved:
+        status = "unproved"
+    return Claim(name, status, evidence, tuple(failures), tuple(unproved))
+
+
+# the artifact
+
+
+def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
+    """The Compilation of the model, flags and bound inputs that lie in the folder."""
+    flags = manifest["flags"]
+    consts = {}
+    if flags["consts"]:
+        with np.load(folder / CONSTS) as arrays:
+            consts = {name: arrays[name] for name in arrays.files}
+    model = folder / manifest["model"]["file"]
+    request = make_request(model, manifest["target"], manifest["name"], flags["dims"], consts, flags["cc"])
+    return compile_model(request)
+
+
+def refused(problem: CompileError) -> Claim:
+    evidence = "the model and flags in the folder no longer compile"
+    return make_claim("artifact", "failed", evidence, [str(each) for each in problem.problems])
+
+
+def artifact_claim(
+    folder: Path, manifest: Mapping[str, Any], compilation: Compilation, facts: Facts
+) -> Claim:
+    """Whether the folder is what s2c makes of its model: sources and golden vectors to the byte, and every figure."""
+    compiled_by = manifest["versions"]["s2c"]
+    if compiled_by != version():
+        reason = f"artifact: s2c {compiled_by} wrote it, and this is {version()}"
+        return make_claim("artifact", "unproved", "another version's", unproved=[reason])
+    goldens = make_goldens(compilation)
+    files = emit_files(compilation, goldens)
+    altered = [path for path, text in files.items() if not has_text(folder / path, text)]
+    if not has_arrays(folder / GOLDEN, golden_arrays(goldens)):
+        altered.append(GOLDEN)
+    figures = json.loads(json.dumps(make_manifest(compilation, facts)))
+    wrong = [
+        key for key in sorted({*figures, *manifest} - {"versions"}) if figures.get(key) != manifest.get(key)
+    ]
+    failures = [f"{path} is not what s2c emits for {manifest['model']['file']}" for path in altered]
+    failures += [f"{manifest['name']}.json: {key} is not what model and image give" for key in wrong]
+    evidence = f"{len(files) + 1} files and {len(figures) - 1} figures are what the model gives"
+    return make_claim("artifact", "proved", evidence, failures)
+
+
+def has_text(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def has_arrays(path: Path, wanted: Mapping[str, np.ndarray]) -> bool:
+    try:
+        with np.load(path) as found:
+            return sorted(found.files) == sorted(wanted) and all(
+                found[name].tobytes() == wanted[name].tobytes() for name in wanted
+            )
+    except (OSError, ValueError):
+        return False
+
+
+# runs
+
+
+def choose_inputs(graph: Graph, count: int) -> list[tuple[str, Arrays]]:
+    source = np.random.default_rng(SEED)
+    return [
+        *((f"random {index}", random_inputs(graph, source)) for index in range(count)),
+        *adversarial_inputs(graph).items(),
+    ]
+
+
+def try_inputs(
+    program: Program, graph: Graph, inputs: Sequence[tuple[str, Arrays]], track: Track
+) -> list[Run]:
+    """Runs the image and the oracle on each; an image that ends early ends the list."""
+    runs = []
+    with program.start(count_calls=True) as process:
+        for name, arrays in track(inputs):
+            try:
+                found, counters = program.run(process, arrays)
+            except ProcessError as problem:
+                return [*runs, Run(name, False, ended=str(problem))]
+            with np.errstate(all="ignore"):
+                wanted = oracle.run(graph, *arrays)
+            is_ordinary = all(each.dtype != np.float32 or np.abs(each).max() <= ORDINARY for each in arrays)
+            comparisons = tuple(map(compare, wanted, found))
+            runs.append(Run(name, is_ordinary, comparisons, counters))
+    return runs
+
+
+def compare(wanted: np.ndarray, found: np.ndarray) -> Comparison:
+    if wanted.dtype != np.float32:
+        difference = np.abs(wanted.astype(np.int64) - found.astype(np.int64)).max(initial=0)
+        return Comparison(False, bool(difference == 0), float(difference))
+    both_nan = np.isnan(wanted) & np.isnan(found)
+    both = np.isfinite(wanted) & np.isfinite(found)
+    a, b = wanted[both].astype(np.float64), found[both].astype(np.float64)
+    return Comparison(
+        is_float=True,
+        is_exact=bool(((wanted.view(np.int32) == found.view(np.int32)) | both_nan).all()),
+        difference=float(np.abs(a - b).max(initial=0)),
+        largest=float(np.abs(a).max(initial=0)),
+        apart=int(np.count_nonzero(np.isfinite(wanted) != np.isfinite(found))),
+    )
+
+
+# claims on runs
+
+
+def usual_magnitudes(runs: Sequence[Run]) -> list[float]:
+    """Of each output, the median over ordinary inputs of its largest magnitude: an output that happens to be near 0
+    for one input is not held to digits that its own sum does not have."""
+    ordinary = [run.comparisons for run in runs if run.is_ordinary and run.comparisons]
+    return [float(np.median([each.largest for each in output])) for output in zip(*ordinary, strict=True)]
+
+
+def relative_errors(runs: Sequence[Run]) -> list[tuple[str, bool, Comparison, float]]:
+    """Where, whether the input is ordinary, the comparison and its error: of floats relative, of integers in steps."""
+    usual = usual_magnitudes(runs)
+    result = []
+    for run in runs:
+        for index, each in enumerate(run.comparisons):
+            scale = (
+                max(each.largest, FLUSHED / TOLERANCE, *usual[index : index + 1]) if each.is_float else 1.0
+            )
+            error = each.difference / scale
+            result.append((f"input {run.name!r}, output {index}", run.is_ordinary, each, error))
+    return result
+
+
+def outputs_claim(runs: Sequence[Run]) -> Claim:
+    failures = [f"input {run.name!r}: {run.ended}" for run in runs if run.ended]
+    remarks = []
+    errors = relative_errors(runs)
+    for where, is_ordinary, each, error in errors:
+        if error > TOLERANCE:
+            failures.append(f"{where}: the largest error is {error:.3g}")
+        if each.apart:
+            text = f"{where}: only one of program and oracle is finite in {each.apart} values"
+            (failures if is_ordinary else remarks).append(text)
+    worst = max((error for *_, error in errors), default=0.0)
+    is_exact = all(each.is_exact for _, _, each, _ in errors)
+    evidence = f"{len(runs)} inputs, " + ("equal to the bit" if is_exact else f"largest error {worst:.2g}")
+    status = "failed" if failures else "tested"
+    unproved = tuple(f"outputs: {text}" for text in remarks)
+    return Claim("outputs equal the oracle", status, evidence, tuple(failures), unproved)
+
+
+def instructions_claim(manifest: Mapping[str, Any], runs: Sequence[Run], is_emulated: bool) -> Claim:
+    name = "one instruction count"
+    if not is_emulated:
+        reason = f"instruction count: {manifest['target']} runs without an emulator, so nothing counts them"
+        return make_claim(name, "tested", "not counted", unproved=[reason])
+    counted = [run for run in runs if run.counters]
+    failures = [text for run in counted[1:] for text in count_differences(manifest, counted[0], run)]
+    counts = sorted({run.counters["instructions"] for run in counted})
+    evidence = f"{counts[0]:,} on {len(counted)} inputs" if counts else "no run"
+    if len(counts) > 1:
+        evidence = f"{counts[0]:,} to {counts[-1]:,}"
+    return make_claim(name, "tested", evidence, failures)
+
+
+def count_differences(manifest: Mapping[str, Any], first: Run, other: Run) -> list[str]:
+    """A line for each layer whose instructions differ between two runs; calls that cancel each other out count too."""
+    pairs = zip(manifest["calls"], first.counters["calls"], other.counters["calls"], strict=True)
+    lines = [
+        f"layer {call['layer']} ({call['kernel']}): {a:,} on input {first.name!r}, {b:,} on input {other.name!r}"
+        for call, a, b in pairs
+        if a != b
+    ]
+    if not lines and first.counters["instructions"] != other.counters["instructions"]:
+        lines = [f"before the first layer: inputs {first.name!r} and {other.name!r} differ"]
+    return lines
+
+
+# claims on the image and the weights
+
+
+def accumulators_claim(compilation: Compilation) -> Claim:
+    bounds = compilation.bounds
+    if not bounds:
+        return make_claim("no accumulator overflows", "proved", "the net has no integer contraction")
+    widest = max(bounds, key=lambda each: each.bound)
+    evidence = f"at most {widest.bound:,} of {ACCUMULATOR_LIMIT:,} in {len(bounds)} layers"
+    return make_claim("no accumulator overflows", "proved", evidence)
+
+
+def image_claims(facts: Facts, runs: Sequence[Run]) -> list[Claim]:
+    """facts.unproved is about code that could not be followed, which leaves every claim on the code open."""
+    painted = max((run.counters["stack_bytes"] for run in runs if run.counters), default=0)
+    count = len(facts.calls)
+    bound = facts.stack_bytes
+    overrun = [f"{painted:,} bytes were painted"] if bound is not None and painted > bound else []
+    malloc = [f"mallocs: the net's object refers to {name}" for name in facts.undefined_symbols]
+    writable = [f"{facts.writable_bytes:,} bytes of static variables"] if facts.writable_bytes else []
+    stack = "no bound" if bound is None else f"{bound:,} bytes"
+    followed = f"in {count} functions"
+    return [
+        make_claim("stack bound", "proved", f"{stack}; at most {painted:,} used", overrun, facts.unproved),
+        make_claim("no recursion", "proved", followed, facts.recursive, facts.unproved),
+        make_claim("no call out of the image", "proved", followed, facts.outside, facts.unproved),
+        make_claim("no slow instruction", "proved", followed, facts.variable_latency, facts.unproved),
+        make_claim("no malloc", "proved", "the object needs no symbol", unproved=malloc),
+        make_claim("no memory but arena and stack", "proved", "no static variables", writable),
+    ]
