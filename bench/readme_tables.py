@@ -1,7 +1,6 @@
 """Measures, and writes the tables and example outputs of README.md between their markers.
 
-A marker is <!-- measured: NAME -->, and what it holds ends at <!-- end -->. Trained nets come from the folder that
-S2C_DATA names.
+What a marker <!-- measured: NAME --> holds ends at <!-- end -->. S2C_DATA names the folder of trained nets.
 """
 
 from __future__ import annotations
@@ -40,6 +39,15 @@ NETS: Mapping[str, str] = {
     "resnet8": "pretrainedResnet_quant.tflite",
     "ad01": "ad01_int8.tflite",
     "sww": "str_ww_ref_model.tflite",
+}
+# Rows of the comparison: what the peers ran, and the net that s2c compiled.
+PEER_ROWS: Mapping[str, str] = {
+    "kws": "kws",
+    "vww": "vww",
+    "vww_without_dead_channels": "vww",
+    "resnet8": "resnet8",
+    "ad01": "ad01",
+    "sww": "sww",
 }
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
 MARKER = re.compile(r"(<!-- measured: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -104,10 +112,11 @@ def peers_table(results: Mapping[tuple[str, str], Measurement]) -> str:
     peers = tomllib.loads((ROOT / "bench" / "peers.toml").read_text(encoding="utf-8"))
     header = ["Cortex-M4, one inference", "s2c", *(peer["title"] for peer in peers.values())]
     rows = []
-    for net in NETS:
+    for row, net in PEER_ROWS.items():
         own = results[net, "cortex-m4"]
         figures = [own.instructions, own.flash_k, own.ram_k]
-        rows.append([f"{net}, int8", cell(*figures), *(peer_cell(peer.get(net)) for peer in peers.values())])
+        label = row.replace("_", " ")
+        rows.append([label, cell(*figures), *(peer_cell(peer.get(row)) for peer in peers.values())])
     sources = " ".join(f"{peer['title']}: {peer['source']}." for peer in peers.values())
     text = f"Instructions; flash with a small harness; RAM with stack; K is 1,000 bytes. {sources}"
     return markdown(header, rows) + caption(text)
@@ -129,7 +138,7 @@ def cores_table(results: Mapping[tuple[str, str], Measurement]) -> str:
     header = ["instructions, one inference", "MMAC", "of them computed", *CORES]
     rows = [
         [
-            f"{net}, int8",
+            net,
             f"{results[net, CORES[0]].source_macs / 1e6:.2f}",
             f"{results[net, CORES[0]].macs / 1e6:.2f}",
             *(format_count(results[net, core].instructions) for core in CORES),

@@ -1,4 +1,4 @@
-"""Compiles the shipped nets for this machine and a Cortex-M4, runs them on real digits, proves what it can."""
+"""Compiles the shipped nets for this machine and a Cortex-M4, runs them on real digits, and verifies."""
 
 from __future__ import annotations
 
@@ -156,10 +156,10 @@ def main() -> None:
 def explain(results: list[Result]) -> str:
     tried = results[-1].proof.inputs
     return (
-        "flash: code and constants. RAM: all of it, with inputs, outputs and stack. The Cortex-M4 is emulated "
-        "and its instructions are counted; on the host, the fastest digit. constant: what was the same for all "
-        f"digits and for {tried} random and hostile inputs, on which the outputs also equal the net's plain "
-        "meaning in numpy."
+        "flash: code and constants. RAM: all of it, with inputs, outputs and stack. The Cortex-M4 is "
+        "emulated and its instructions are counted; on the host, the fastest digit. constant: what was the "
+        f"same for all digits and for {tried} random and hostile inputs, on which the outputs also equal the "
+        "net's plain meaning in numpy."
     )
 
 

@@ -1,14 +1,14 @@
 """scikit-learn's handwritten digits -> digits.onnx, digits_int8.onnx and digits_test.npz beside this file.
 
-The shipped files came from this script, with the versions of constraints.txt: python demo/train.py writes them again,
-byte for byte on the same kind of processor. Training is plain numpy, so that it needs no framework.
+The shipped files came from this script, with the versions of constraints.txt. It writes them again, byte for
+byte on the same kind of processor. Training is plain numpy, so that it needs no framework.
 """
 
 from __future__ import annotations
 
 import os
 
-# One thread and one set of kernels: the order of summation, and with it the weights, would differ per machine.
+# One thread and one set of kernels: the order of summation, and so the weights, would differ per machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
 

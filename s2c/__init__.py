@@ -27,8 +27,8 @@ def compile(
 ) -> Program:
     """The program of a .tflite or .onnx model for a target; raises CompileError with all that is wrong.
 
-    dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by default
-    the file's name), cc a C compiler instead of the bundled one.
+    dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
+    default the file's name), cc a C compiler instead of the bundled one.
     """
     from s2c.artifact import write_artifact
     from s2c.driver import compile_model, make_request

@@ -26,14 +26,16 @@ def aligned(size: int) -> int:
 def lower_bound(buffers: Sequence[Buffer]) -> int:
     """The largest sum of sizes that are live at once: no packing can be smaller."""
     steps = {buffer.first for buffer in buffers}
-    return max((sum(aligned(b.size) for b in buffers if b.first <= step <= b.last) for step in steps), default=0)
+    return max(
+        (sum(aligned(b.size) for b in buffers if b.first <= step <= b.last) for step in steps), default=0
+    )
 
 
 def pack(buffers: Sequence[Buffer]) -> tuple[int, ...]:
     """An offset for each buffer, so that no two which are live together overlap.
 
-    Greedy placement in several orders (large first, long-lived first, in time), each changed by random swaps from a
-    fixed seed until the lower bound is met; the smallest arena wins, the first of equals.
+    Greedy placement in several orders (large first, long-lived first, in time), each changed by random swaps
+    from a fixed seed until the lower bound is met; the smallest arena wins, the first of equals.
     """
     bound = lower_bound(buffers)
     source = random.Random(0)
@@ -54,9 +56,7 @@ def orders(buffers: Sequence[Buffer]) -> list[list[int]]:
     ]
 
 
-def search(
-    buffers: Sequence[Buffer], order: list[int], bound: int, source: random.Random
-) -> tuple[int, ...]:
+def search(buffers: Sequence[Buffer], order: list[int], bound: int, source: random.Random) -> tuple[int, ...]:
     """The best placement of an order and of TRIES swaps in it; one that does no harm is kept."""
     best = place(buffers, order, bound)
     for _ in range(TRIES):
@@ -72,13 +72,17 @@ def search(
 
 
 def place(buffers: Sequence[Buffer], order: Sequence[int], bound: int) -> tuple[int, ...]:
-    """From the bottom up, or from both ends of an arena of `bound` bytes, which is the optimum for a chain of layers."""
+    """From the bottom up, or from both ends of an arena of `bound` bytes, which is the optimum for a chain
+    of layers.
+    """
     found = (fit(buffers, order, None), fit(buffers, order, bound))
     return min(found, key=lambda offsets: height(buffers, offsets))
 
 
 def height(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
-    return max((offset + aligned(buffer.size) for buffer, offset in zip(buffers, offsets, strict=True)), default=0)
+    return max(
+        (offset + aligned(buffer.size) for buffer, offset in zip(buffers, offsets, strict=True)), default=0
+    )
 
 
 def fit(buffers: Sequence[Buffer], order: Sequence[int], ceiling: int | None) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""A Compilation to a folder: sources, manifest, golden vectors, and the built image with what was measured on it."""
+"""A Compilation to a folder: sources, manifest, golden vectors, and the built image with what it measures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from s2c.errors import error
 from s2c.image import Facts, analyse
 from s2c.inputs import random_inputs
 from s2c.ir import Node
-from s2c.program import BUILD, MANIFEST_VERSION
+from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
 from s2c.target import Image, build
 
 GOLDEN = "golden.npz"
@@ -35,14 +35,14 @@ GOLDEN_BYTES = 65536
 
 
 def save_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
-    """Writes to a new folder, or in the place of an older artifact: all of it or, where it raises, nothing."""
+    """Writes a new folder, or takes the place of an older artifact; where it raises, nothing has changed."""
     refuse_foreign(folder)
     with staged_folder(folder.resolve()) as staged:
         return write_artifact(compilation, staged)
 
 
 def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
-    """Fills an empty folder; returns the manifest. Raises CompileError where the target's memory does not suffice."""
+    """Fills an empty folder; returns the manifest. CompileError where memory is too small."""
     request = compilation.request
     name = request.name
     goldens = make_goldens(compilation)
@@ -50,7 +50,7 @@ def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
     build_folder.mkdir()
     for path, text in emit_files(compilation, goldens).items():
         write(folder / path, text)
-    np.savez(folder / GOLDEN, **golden_arrays(goldens))
+    save_arrays(folder / GOLDEN, golden_arrays(goldens))
     keep_model(request, folder)
     image = build(request.target, folder, name, build_folder, request.cc)
     facts = analyse(image.path, image.object, f"{name}_run", request.target.arch)
@@ -91,7 +91,7 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def strangers(folder: Path) -> list[str]:
-    """Names in a folder that belong to no artifact; of an artifact the manifest is <name>.json beside <name>.c."""
+    """Names in a folder that belong to no artifact. An artifact has a <name>.json beside a <name>.c."""
     names = sorted(path.name for path in folder.iterdir())
     stems = [name[:-5] for name in names if name.endswith(".json") and f"{name[:-5]}.c" in names]
     if len(stems) != 1:
@@ -125,7 +125,7 @@ def keep_model(request: Request, folder: Path) -> None:
     """The model and the bound inputs travel along, so that verify starts from what the user gave."""
     shutil.copyfile(request.model, folder / model_file(request))
     if request.consts:
-        np.savez(folder / CONSTS, **{name: request.consts[name] for name in sorted(request.consts)})
+        save_arrays(folder / CONSTS, dict(sorted(request.consts.items())))
 
 
 def make_goldens(compilation: Compilation) -> list[Golden]:
@@ -239,5 +239,3 @@ def certificate(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "variable_latency": list(facts.variable_latency),
         "unproved": list(facts.unproved),
     }
-
-

@@ -14,7 +14,7 @@ from s2c.target import load_target
 
 @dataclass(frozen=True)
 class Latencies:
-    """Microseconds of the calls, after one that warmed up; a percentile is the smallest time that so many reach."""
+    """Microseconds of calls, after one to warm up; of percentiles, the least that so many do not exceed."""
 
     target: str
     calls: int

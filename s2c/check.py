@@ -13,7 +13,9 @@ ACCUMULATOR_LIMIT = 1 << 31
 
 @dataclass(frozen=True)
 class AccumulatorBound:
-    """A layer's largest absolute accumulator, for any input and any order of summation, from its actual weights."""
+    """A layer's largest absolute accumulator, for any input and any order of summation, from its actual
+    weights.
+    """
 
     layer: str
     bound: int
@@ -28,7 +30,9 @@ def check_types(graph: Graph) -> None:
 
 
 def accumulator_bounds(graph: Graph) -> tuple[AccumulatorBound, ...]:
-    """One for each integer contraction of a lowered graph; raises CompileError where one reaches the limit."""
+    """One for each integer contraction of a lowered graph; raises CompileError where one reaches the
+    limit.
+    """
     bounds = tuple(
         AccumulatorBound(node.layer, scaled_bound(node))
         for node in graph.nodes()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
-    help="Compiles a trained net into one program of fixed shape: the same instructions, memory and bits, every time.",
+    help="Compiles a trained net into one program of fixed shape: always the same instructions and bits.",
     epilog="Exit status: 0 done, 1 a check failed, 2 the input is at fault.",
     no_args_is_help=True,
     add_completion=False,
@@ -57,7 +57,7 @@ def options(
     pass
 
 
-@app.command("compile", help="Compile a model into a folder of C, with its image and what is proved of it.")
+@app.command("compile", help="Compile a model into a folder of C and its image.")
 def compile_model(
     model: Model,
     output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="The folder to write.")] = None,
@@ -109,8 +109,7 @@ def run(
         list[Path],
         typer.Argument(
             metavar="IN.npy...",
-            help="One file for each input, in the model's own layout and dtype; with one more axis in front, that many "
-            "inferences.",
+            help="One for each input, in the model's layout and dtype; one more axis: many runs.",
         ),
     ],
     output: Annotated[
@@ -120,16 +119,13 @@ def run(
 ) -> None:
     with reporting(as_json):
         from s2c import report
-        from s2c.program import Program, run_batch
+        from s2c.program import Program, run_batch, save_arrays
 
         arrays = [load_array(str(path), path) for path in inputs]
         with Program(folder) as program, report.spinner(f"running {program.name}", as_json):
             outputs, counters = run_batch(program, arrays)
         if output is not None:
-            import numpy as np
-
-            with output.open("wb") as file:
-                np.savez(file, **{f"output_{index}": array for index, array in enumerate(outputs)})
+            save_arrays(output, {f"output_{index}": array for index, array in enumerate(outputs)})
         if as_json:
             typer.echo(report.to_json(report.run_document(program.manifest, outputs, counters)))
             return
@@ -138,9 +134,7 @@ def run(
             typer.echo(f"Written to {output}.")
 
 
-@app.command(
-    help="Prove what can be proved of a compiled net, test the rest, and say what could not be shown."
-)
+@app.command(help="Prove and test a compiled net, and say what is not shown.")
 def verify(
     folder: Folder,
     inputs: Annotated[int, typer.Option(min=0, help="Random inputs, besides the adversarial ones.")] = 64,
@@ -159,7 +153,7 @@ def verify(
             raise typer.Exit(FAILED)
 
 
-@app.command(help="Show what a model or a compiled net costs, layer by layer.")
+@app.command(help="Show what a model or a compiled net costs, by layer.")
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="MODEL|DIR", help="A model file or a compiled net.")],
     dim: Dims = None,
@@ -185,7 +179,7 @@ def inspect(
             report.show(*tables)
 
 
-@app.command(help="Measure a compiled net: latencies on the host, exact instructions on emulated targets.")
+@app.command(help="Measure a compiled net: latencies, or instructions.")
 def bench(
     folder: Folder,
     calls: Annotated[int, typer.Option(min=1, help="How many calls to time on the host.")] = 1000,
@@ -221,7 +215,7 @@ def targets(as_json: Json = False) -> None:
 
 @contextmanager
 def reporting(as_json: bool) -> Iterator[None]:
-    """Turns what the user can mend into messages and exit codes; all else is our bug, and its traceback stands."""
+    """What the user can mend becomes a message and an exit code; all else is our bug: a traceback."""
     from s2c.target import ProcessError
 
     try:
@@ -290,10 +284,10 @@ def load_array(what: str, path: Path) -> np.ndarray:
     wanted = "an array that numpy.save wrote, without objects"
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as problem:
-        raise error(what, wanted, f"{path}: {problem}", "save the array again") from None
+    except (ValueError, EOFError):
+        raise error(what, wanted, f"{path}: another kind of file", "save the array again") from None
     if not isinstance(array, np.ndarray):
-        raise error(what, wanted, f"{path}: an archive of arrays", "save each array as a .npy file")
+        raise error(what, wanted, f"{path}: an archive of arrays", "save each as a .npy file")
     return array
 
 

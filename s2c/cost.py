@@ -17,7 +17,7 @@ DERIVED = frozenset({"multiplier", "shift", "table", "weight_scale"})
 
 @dataclass(frozen=True)
 class CallCost:
-    """One call: the user's layer, its kernel, its output shape, MACs, and the bytes of its constants and of its result."""
+    """One call: the user's layer, its kernel, the shape of its output, and what it costs."""
 
     layer: str
     kernel: str

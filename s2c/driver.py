@@ -63,8 +63,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Compilation:
-    """source is the Graph as the reader gives it; reference is what the program must equal: source, with quantized ops
-    in the place of floats between quantize and dequantize. Passes after that keep integers to the bit."""
+    """source is the Graph as the reader gives it; reference is what the program must equal: source, with
+    quantized ops in the place of floats between quantize and dequantize. Later passes keep all integers."""
 
     request: Request
     source: Graph
@@ -82,7 +82,8 @@ def make_request(
     cc: str | None = None,
 ) -> Request:
     path = Path(model)
-    return Request(path, load_target(target), identifier(name, path), dict(dims or {}), dict(consts or {}), cc)
+    prefix = identifier(name, path)
+    return Request(path, load_target(target), prefix, dict(dims or {}), dict(consts or {}), cc)
 
 
 def kernels_of(target: Target) -> Kernels:
@@ -108,7 +109,7 @@ def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
 
 
 def compile_model(request: Request, checked: bool = False) -> Compilation:
-    """Raises CompileError. checked: runs the oracle after each stage and asserts that nothing moved the result."""
+    """Raises CompileError. checked: asserts with the oracle that no stage moves the result."""
     source: Graph | None = None
     reference: Graph | None = None
     graph: Graph | None = None
@@ -119,7 +120,9 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
         write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
         if checked:
             check_stage(stage, source, graph)
-    assert source is not None and reference is not None and graph is not None
+    assert source is not None
+    assert reference is not None
+    assert graph is not None
     check.check_types(graph)
     bounds = check.accumulator_bounds(graph)
     plan = make_plan(graph, kernels_of(request.target))
@@ -176,7 +179,8 @@ def check_same(
         else:
             limit = 1e-5 * float(np.abs(a).max(initial=0))
         difference = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0))
-        assert difference <= limit, f"stage {stage} moved output {node.layer} by {difference} (allowed: {limit})"
+        moved = f"stage {stage} moved output {node.layer} by {difference} (allowed: {limit})"
+        assert difference <= limit, moved
 
 
 def dump_folder() -> Path | None:
@@ -223,4 +227,6 @@ def stage_text(request: Request, stage: str) -> str:
             return str(graph)
     check.accumulator_bounds(graph)
     plan = make_plan(graph, kernels_of(request.target))
-    return str(plan) if stage == "plan" else emit_source(plan, request.name, request.name, request.target.language)
+    if stage == "plan":
+        return str(plan)
+    return emit_source(plan, request.name, request.name, request.target.language)

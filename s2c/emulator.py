@@ -1,4 +1,6 @@
-"""A Cortex-M image -> the protocol of a host program, with the net's instructions in each line of counters."""
+"""A Cortex-M image -> the protocol of a host program, with the net's instructions in each line of
+counters.
+"""
 
 from __future__ import annotations
 
@@ -159,7 +161,9 @@ class HookStruct(ctypes.Structure):
 
 
 class Unicorn:
-    """One image in one engine. A class, because the engine keeps pointers into what must live as long as it."""
+    """One image in one engine. A class, because the engine keeps pointers into what must live as long as
+    it.
+    """
 
     def __init__(self, program: Program, cpu: str, functions: Sequence[str], limit: int) -> None:
         arm_const, unicorn_const = unicorn.arm_const, unicorn.unicorn_const
@@ -251,7 +255,8 @@ class Unicorn:
             pc = self.engine.reg_read(self.registers[2])
             if self.hook.count.overrun:
                 raise Fault(
-                    f"more than {self.hook.count.limit} instructions without an end at {self.program.where(pc)}"
+                    f"more than {self.hook.count.limit} instructions without an end "
+                    f"at {self.program.where(pc)}"
                 )
             if not self.semihosted or self.engine.mem_read(pc, 2) != BREAKPOINT:
                 raise Fault(f"an exception at {self.program.where(pc)}")

@@ -1,4 +1,6 @@
-"""What the user can mend, as exceptions: each problem with its layer, what was wanted, what was found, what to do."""
+"""What the user can mend, as exceptions: each problem with its layer, what was wanted, what was found,
+what to do.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A built image and the net's object -> facts: ROM, stack, calls. Read from the files, never from the compiler's word."""
+"""A built image and the net's object -> facts: ROM, stack, calls. Read from the files, never from the
+compiler's word.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ def read_functions(elf: Any, symbols: list[Any]) -> dict[int, Function]:
 
 
 def code_ranges(function: Function, marks: list[tuple[int, bool]]) -> tuple[tuple[int, int], ...]:
-    """Where instructions lie in a function: Arm's mapping symbols ($t, $d) tell them from literals and tables."""
+    """Where instructions lie in a function: Arm's mapping symbols ($t, $d) tell them from literals and
+    tables.
+    """
     addresses = [address for address, _ in marks]
     first = bisect.bisect_right(addresses, function.start)
     inner = [mark for mark in marks[first:] if mark[0] < function.end]
@@ -157,7 +161,9 @@ def reach(arch: Arch, code: Code, functions: Mapping[int, Function], entry: int)
 
 
 def find_cycles(frames: Mapping[int, Frame]) -> set[int]:
-    """Functions that reach themselves: what is left when those without callees are taken away again and again."""
+    """Functions that reach themselves: what is left when those without callees are taken away again and
+    again.
+    """
     callees = {
         start: {callee for callee in frame.calls if callee in frames} for start, frame in frames.items()
     }
@@ -169,7 +175,8 @@ def find_cycles(frames: Mapping[int, Frame]) -> set[int]:
 
 
 def stack_bound(frames: Mapping[int, Frame], entry: int) -> int:
-    """The deepest path of calls, in whole words, as paint shows it. Needs a graph without cycles and all callees in it.
+    """The deepest path of calls, in whole words, as paint shows it. Needs a graph without cycles and all
+    callees in it.
 
     A byte spilled below x86-64's stack pointer may end it within a word.
     """

@@ -27,7 +27,8 @@ DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 class Quant:
     """Affine quantization of one tensor: a stored q stands for (q - zero) * scale.
 
-    scale holds one float32 value for the tensor, or one for each index of `axis` (weights only; zero is then 0).
+    scale holds one float32 value for the tensor, or one for each index of `axis` (weights only; zero is then
+    0).
     """
 
     scale: tuple[float, ...]
@@ -114,7 +115,7 @@ class Graph:
 
     def uses(self) -> dict[Node, int]:
         """How many inputs and outputs each node feeds."""
-        counts = {node: 0 for node in self.nodes()}
+        counts = dict.fromkeys(self.nodes(), 0)
         for node in counts:
             for each in node.inputs:
                 counts[each] += 1
@@ -126,7 +127,8 @@ class Graph:
         """A new Graph where rule(node, uses) replaces a node, or keeps it with None.
 
         The rule sees nodes whose inputs are rewritten already. uses(n) is the number of users of the old node
-        that n stands for; a node that the rule made on the way counts as shared, so that nothing merges into it.
+        that n stands for; a node that the rule made on the way counts as shared, so that nothing merges into
+        it.
         """
         old_uses = self.uses()
         counts: dict[Node, int] = {}

@@ -82,7 +82,9 @@ def evaluate_tree(tree: ast.expr, params: Mapping[str, int | float]) -> int | fl
         case ast.Name(id=name):
             return params[name]
         case ast.BinOp(left=left, op=op, right=right):
-            result: int | float = ARITHMETIC[type(op)](evaluate_tree(left, params), evaluate_tree(right, params))
+            result: int | float = ARITHMETIC[type(op)](
+                evaluate_tree(left, params), evaluate_tree(right, params)
+            )
             return result
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             return bool(COMPARE[type(op)](evaluate_tree(left, params), evaluate_tree(right, params)))
@@ -136,7 +138,9 @@ def list_kernels(language: str) -> tuple[Kernel, ...]:
 
 
 def usable_kernels(language: str, features: Sequence[str]) -> Mapping[str, tuple[Kernel, ...]]:
-    """The kernels of each key, best first: the target's most specific feature, then the narrowest condition."""
+    """The kernels of each key, best first: the target's most specific feature, then the narrowest
+    condition.
+    """
     rank = {feature: index for index, feature in enumerate(features)}
 
     def order(kernel: Kernel) -> tuple[int, int, str]:
@@ -149,9 +153,9 @@ def usable_kernels(language: str, features: Sequence[str]) -> Mapping[str, tuple
     return result
 
 
-
-
-def first_fitting(kernels: Mapping[str, tuple[Kernel, ...]], key: str, params: Mapping[str, int | float]) -> Kernel | None:
+def first_fitting(
+    kernels: Mapping[str, tuple[Kernel, ...]], key: str, params: Mapping[str, int | float]
+) -> Kernel | None:
     """The best kernel of a key whose condition holds."""
     for kernel in kernels.get(key, ()):
         if not kernel.where or evaluate(kernel.where, params):

@@ -17,7 +17,9 @@ class Packing:
 
 
 def interleave(weight: np.ndarray, width: int) -> np.ndarray:
-    """The values of `width` columns alternate over the depth; columns left over stand plain behind, group by group."""
+    """The values of `width` columns alternate over the depth; columns left over stand plain behind, group
+    by group.
+    """
     groups, columns, depth = weight.shape
     whole = columns - columns % width
     blocks = weight[:, :whole].reshape(groups, whole // width, width, depth).swapaxes(2, 3)

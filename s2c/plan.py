@@ -1,4 +1,6 @@
-"""Graph -> Plan: a kernel for each chain of ops, their order, and a byte offset for each value in one arena."""
+"""Graph -> Plan: a kernel for each chain of ops, their order, and a byte offset for each value in one
+arena.
+"""
 
 from __future__ import annotations
 
@@ -272,7 +274,9 @@ def lay_out(graph: Graph, steps: Sequence[Step]) -> Plan:
 
 
 def assign_storage(graph: Graph, steps: Sequence[Step]) -> tuple[list[Storage], dict[Node, int]]:
-    """A storage for each value; a result takes over an input's where the kernel works in place and nobody else reads it."""
+    """A storage for each value; a result takes over an input's where the kernel works in place and nobody
+    else reads it.
+    """
     last_use: dict[Node, int] = {}
     for index, step in enumerate(steps):
         for each in step.inputs:
@@ -299,7 +303,11 @@ def assign_storage(graph: Graph, steps: Sequence[Step]) -> tuple[list[Storage], 
 
 
 def reusable_input(
-    step: Step, index: int, last_use: Mapping[Node, int], storages: Sequence[Storage], home: Mapping[Node, int]
+    step: Step,
+    index: int,
+    last_use: Mapping[Node, int],
+    storages: Sequence[Storage],
+    home: Mapping[Node, int],
 ) -> int | None:
     pointers = [each for each in step.kernel.arguments[1:] if each.pointer]
     roots = [root(each) for each in step.inputs]
@@ -307,7 +315,12 @@ def reusable_input(
         if argument.name not in step.kernel.in_place or value.op == "constant":
             continue
         fits = value.type.bytes == step.result.type.bytes
-        if fits and last_use[value] == index and storages[home[value]].last == index and roots.count(value) == 1:
+        if (
+            fits
+            and last_use[value] == index
+            and storages[home[value]].last == index
+            and roots.count(value) == 1
+        ):
             return home[value]
     return None
 
@@ -325,7 +338,8 @@ def packed_consts(step: Step) -> Mapping[str, np.ndarray]:
 
 
 def run(plan: Plan, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Executes the calls by the op table's meaning on one real arena, so that a wrong offset gives a wrong result.
+    """Executes the calls by the op table's meaning on one real arena, so that a wrong offset gives a wrong
+    result.
 
     Memory starts as garbage from a fixed seed, and scratch is overwritten with garbage by each call.
     """

@@ -27,11 +27,11 @@ class Program:
     """
 
     def __init__(self, folder: Path, temporary: tempfile.TemporaryDirectory[str] | None = None) -> None:
+        self._process: Process | None = None
+        self._temporary = temporary
         self.folder = folder
         self.manifest: dict[str, Any] = read_manifest(folder)
         self.counters: dict[str, Any] = {}  # of the last call
-        self._temporary = temporary
-        self._process: Process | None = None
 
     @property
     def name(self) -> str:
@@ -114,11 +114,18 @@ def run_batch(
     return stacked, [counters for _, counters in results]
 
 
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """A .npz file, whatever its suffix."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
 def manifest_path(folder: Path) -> Path:
     """The one .json that lies beside a .c of its name."""
     found = [path for path in sorted(folder.glob("*.json")) if path.with_suffix(".c").is_file()]
     if len(found) != 1:
-        raise error(str(folder), "a folder that s2c compile wrote", "no manifest in it", "compile a model into it")
+        wanted = "a folder that s2c compile wrote"
+        raise error(str(folder), wanted, "no manifest in it", "compile a model into it")
     return found[0]
 
 
@@ -128,7 +135,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["manifest_version"]
     except (ValueError, KeyError, TypeError):
-        raise error(str(path), "a manifest that s2c compile wrote", "another file", "compile the model again") from None
+        wanted = "a manifest that s2c compile wrote"
+        raise error(str(path), wanted, "another file", "compile the model again") from None
     if version != MANIFEST_VERSION:
         raise error(
             str(path), f"manifest version {MANIFEST_VERSION}", str(version), "compile the model again"
@@ -140,7 +148,8 @@ def checked_inputs(manifest: Mapping[str, Any], arrays: tuple[np.ndarray, ...]) 
     """The arrays, contiguous, if they are what the net declares; nothing is cast."""
     wanted = manifest["inputs"]
     if len(arrays) != len(wanted):
-        raise error("inputs", f"{len(wanted)} arrays", f"{len(arrays)}", "give one array for each input, in order")
+        do = "give one array for each input, in order"
+        raise error("inputs", f"{len(wanted)} arrays", str(len(arrays)), do)
     for each, array in zip(wanted, arrays, strict=True):
         found = np.asarray(array)
         if list(found.shape) != each["shape"] or found.dtype != DTYPES[each["dtype"]]:

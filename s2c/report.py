@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
@@ -36,7 +36,7 @@ STATUS_STYLES = {"proved": "green", "tested": "green", "unproved": "yellow", "fa
 
 def to_json(value: Any) -> str:
     """One document of standard JSON: numbers that it lacks become the strings NaN, Infinity and -Infinity."""
-    return json.dumps(plain(value), indent=1, allow_nan=False)
+    return json.dumps(plain(value), allow_nan=False)
 
 
 def plain(value: Any) -> Any:
@@ -66,7 +66,7 @@ def run_document(
 # terminal
 
 
-def show(*tables: Table) -> None:
+def show(*tables: Group) -> None:
     console = Console(width=min(Console().width, WIDEST))
     for index, table in enumerate(tables):
         if index > 0:
@@ -106,12 +106,11 @@ def is_number(text: str) -> bool:
 
 def make_table(
     title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], flexible: Sequence[int] = (0, 1)
-) -> Table:
+) -> Group:
     """Columns of numbers are set right; the flexible ones are cut to what the others leave."""
     columns = [[header, *(row[at] for row in rows)] for at, header in enumerate(headers)]
     widths = fit_widths([max(map(len, column)) for column in columns], flexible)
-    table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.show_edge, table.pad_edge, table.padding = False, False, (0, GAP - 1, 0, 0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for column in columns:
         table.add_column(
             column[0], justify="right" if all(map(is_number, column[1:])) else "left", no_wrap=True
@@ -119,7 +118,7 @@ def make_table(
     for row in rows:
         cells = [shorten(printable(cell), width) for cell, width in zip(row, widths, strict=True)]
         table.add_row(*map(Text, cells))
-    return table
+    return titled(title, table)
 
 
 def fit_widths(widths: Sequence[int], flexible: Sequence[int]) -> list[int]:
@@ -134,14 +133,16 @@ def fit_widths(widths: Sequence[int], flexible: Sequence[int]) -> list[int]:
     return fitted
 
 
-def make_facts(title: str, facts: Mapping[str, str]) -> Table:
+def make_facts(title: str, facts: Mapping[str, str]) -> Group:
     """Names with their values."""
-    table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", box=None)
-    table.show_header = False
-    table.pad_edge, table.padding = False, (0, GAP, 0, 0)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
     for name, value in facts.items():
         table.add_row(Text(name, no_wrap=True), Text(value))
-    return table
+    return titled(title, table)
+
+
+def titled(title: str, table: Table) -> Group:
+    return Group(Text(printable(title), "bold"), table) if title else Group(table)
 
 
 def size(count: int | None) -> str:
@@ -151,7 +152,7 @@ def size(count: int | None) -> str:
 # what the verbs show
 
 
-def describe_artifact(manifest: Mapping[str, Any]) -> Table:
+def describe_artifact(manifest: Mapping[str, Any]) -> Group:
     saved = manifest["source_macs"] - manifest["macs"]
     arena, bound = manifest["arena_bytes"], manifest["arena_lower_bound"]
     facts = {
@@ -165,7 +166,7 @@ def describe_artifact(manifest: Mapping[str, Any]) -> Table:
     return make_facts(f"{manifest['name']} for {manifest['target']}", facts)
 
 
-def describe_summary(summary: Summary) -> Table:
+def describe_summary(summary: Summary) -> Group:
     saved = summary.source_macs - summary.macs
     unfit = [f"{name} (it has {found})" for name, found in summary.targets.items() if found]
     facts = {
@@ -182,7 +183,7 @@ def describe_summary(summary: Summary) -> Table:
     return make_facts(summary.model, facts)
 
 
-def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> Table:
+def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> Group:
     rows = [call if isinstance(call, Mapping) else vars(call) for call in calls]
     cells = [
         (
@@ -198,9 +199,9 @@ def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> 
 
 def describe_outputs(
     manifest: Mapping[str, Any], outputs: Sequence[np.ndarray], counters: Sequence[Mapping[str, Any]]
-) -> list[Table]:
+) -> list[Group]:
     """The largest values of each output of each inference, and what the inferences cost."""
-    tables = []
+    tables: list[Group] = []
     for index, (tensor, array) in enumerate(zip(manifest["outputs"], outputs, strict=True)):
         batch = array.reshape(len(counters), *tensor["shape"])
         for inference, values in enumerate(batch[:SHOWN_INFERENCES]):
@@ -217,7 +218,7 @@ def describe_outputs(
     return tables
 
 
-def describe_values(name: str, tensor: Mapping[str, Any], values: np.ndarray) -> Table:
+def describe_values(name: str, tensor: Mapping[str, Any], values: np.ndarray) -> Group:
     flat = values.reshape(-1)
     best = np.argsort(-flat.astype(np.float64), kind="stable")[:BEST]
     rows = []
@@ -237,7 +238,7 @@ def describe_range(values: Sequence[int]) -> str:
     return f"{values[0]:,}" if min(values) == max(values) else f"{min(values):,} to {max(values):,}"
 
 
-def describe_verification(result: Verification) -> list[Table]:
+def describe_verification(result: Verification) -> list[Group]:
     table = Table("claim", "", "evidence", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for claim in result.claims:
         table.add_row(claim.name, Text(claim.status, STATUS_STYLES[claim.status]), Text(claim.evidence))
@@ -245,10 +246,10 @@ def describe_verification(result: Verification) -> list[Table]:
     details = Table(box=None, show_header=False, pad_edge=False)
     for text, status in notes:
         details.add_row(Text(status, STATUS_STYLES[status]), Text(printable(text)))
-    return [table, details] if notes else [table]
+    return [Group(table), Group(details)] if notes else [Group(table)]
 
 
-def describe_bench(result: Latencies | Instructions) -> list[Table]:
+def describe_bench(result: Latencies | Instructions) -> list[Group]:
     if isinstance(result, Latencies):
         names = ("minimum", "median", "p99", "p99_9", "maximum")
         facts = {name.replace("_", "."): f"{getattr(result, name):,.2f} µs" for name in names}
@@ -268,7 +269,7 @@ def count_row(name: str, kernel: str, macs: int, instructions: int, total: int) 
     return name, kernel, f"{macs:,}", f"{instructions:,}", per_mac, f"{instructions / total:.1%}"
 
 
-def describe_targets(rows: Sequence[TargetRow]) -> Table:
+def describe_targets(rows: Sequence[TargetRow]) -> Group:
     def limit(count: int | None) -> str:
         return "" if count is None else f"{count >> 10:,} KiB"
 
@@ -279,8 +280,10 @@ def describe_targets(rows: Sequence[TargetRow]) -> Table:
             row.language,
             limit(row.flash_bytes),
             limit(row.ram_bytes),
-            "; ".join(row.missing_tools) or "ready",
+            "missing" if row.missing_tools else "ready",
         )
         for row in rows
     ]
-    return make_table("", ("target", "description", "language", "flash", "RAM", "tools"), cells, (1, 5))
+    table = make_table("", ("target", "description", "language", "flash", "RAM", "tools"), cells, (1,))
+    missing = dict.fromkeys(line for row in rows for line in row.missing_tools)
+    return Group(table, *map(Text, missing))

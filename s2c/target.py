@@ -1,17 +1,19 @@
-"""targets/<name>/target.toml -> a Target; a folder of C and a Target -> an image, and the process that runs it."""
+"""targets/<name>/target.toml -> a Target; a folder of C and a Target -> an image, and a process of it."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import shlex
 import shutil
+import signal
 import string
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -173,11 +175,20 @@ def pick_compiler(target: Target, cc: str | None) -> tuple[Compiler, list[str]]:
 def missing_tools(target: Target, cc: str | None = None) -> tuple[str, ...]:
     """A line for each tool that building or running needs and that is not there."""
     compiler, command = pick_compiler(target, cc)
-    needed = [target.tools[name] for name in sorted({*target.needs, *compiler.needs})]
-    lines = [f"{tool.name} is not installed: {tool.install}" for tool in needed if tool.is_missing()]
+    lines = not_installed(target, {*target.needs, *compiler.needs})
     if shutil.which(command[0]) is None:
         lines.append(f"{command[0]} (--cc) is not on the path: install it, or leave --cc out")
     return tuple(lines)
+
+
+def not_installed(target: Target, names: Iterable[str]) -> list[str]:
+    needed = [target.tools[name] for name in sorted(names)]
+    return [f"{tool.name} is not installed: {tool.install}" for tool in needed if tool.is_missing()]
+
+
+def refuse_missing(target: Target, missing: Sequence[str]) -> None:
+    if missing:
+        raise error(f"target {target.name}", "all its tools", "; ".join(missing), "install what is missing")
 
 
 def placeholders(target: Target) -> dict[str, str]:
@@ -198,13 +209,14 @@ def write_script(target: Target, build_folder: Path) -> Path | None:
 
 def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
     """Runs commands at the same time: what they printed. CompileError if one fails."""
-    children = [
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for command in commands
-    ]
-    printed = [child.communicate()[0] for child in children]
+    children: list[subprocess.Popen[str]] = []
+    try:
+        for command in commands:
+            children.append(start_compiler(command))
+        printed = [child.communicate()[0] for child in children]
+    finally:
+        for child in children:
+            stop_compiler(child)
     for command, child, text in zip(commands, children, printed, strict=True):
         if child.returncode != 0:
             raise error(
@@ -216,20 +228,40 @@ def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
     return "".join(printed)
 
 
+def start_compiler(command: Sequence[str]) -> subprocess.Popen[str]:
+    """In a session of its own, so that what it starts can be stopped with it."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def stop_compiler(child: subprocess.Popen[str]) -> None:
+    """If it still runs, we were interrupted, and it must not write into a folder that is being removed."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+
+
 def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str | None = None) -> Image:
     """Compiles folder/<name>.c and the target's harness against build_folder/net.h."""
-    missing = missing_tools(target, cc)
-    if missing:
-        raise error(f"target {target.name}", "all its tools", "; ".join(missing), "install what is missing")
+    refuse_missing(target, missing_tools(target, cc))
     compiler, command = pick_compiler(target, cc)
     harness_folder = build_folder / "harness"
     harness_folder.mkdir(parents=True, exist_ok=True)
     script = write_script(target, build_folder)
     values = {**placeholders(target), "script": str(script)}
     flags = [*(flag.format_map(values) for flag in compiler.flags), target.optimise, *WARNINGS]
-    includes = [f"-I{place}" for place in (build_folder, folder, *target.folders)]
+    # Not -I: a net called `features` must not hide the header <features.h>.
+    includes = [f"-iquote{place}" for place in (*target.folders, build_folder, folder)]
     net = build_folder / f"{name}.o"
-    steps = [[*command, *flags, *includes[:2], "-c", str(folder / f"{name}.c"), "-o", str(net)]]
+    steps = [[*command, *flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
     objects = [net]
     for source in map(target.file, target.sources):
         objects.append(harness_folder / f"{source.stem}.o")
@@ -256,7 +288,8 @@ class Process:
 
     @classmethod
     def start(cls, target: Target, image: Image, functions: Sequence[str] = (), repeat: int = 1) -> Process:
-        """`functions` (emulated targets): count each call of these. `repeat` (others): time that many calls."""
+        """functions (emulated targets): count each call of these. repeat (others): time so many calls."""
+        refuse_missing(target, not_installed(target, target.needs))
         values = {
             **placeholders(target),
             "image": str(image.path.resolve()),
@@ -267,7 +300,8 @@ class Process:
 
     def run(self, inputs: bytes, output_bytes: int) -> tuple[bytes, dict[str, Any]]:
         """One inference: its raw outputs and its counters. ProcessError if the image ends instead."""
-        assert self.child.stdin is not None and self.child.stdout is not None
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
         try:
             self.child.stdin.write(inputs)
             self.child.stdin.flush()
@@ -282,20 +316,19 @@ class Process:
     def ended(self) -> ProcessError:
         status = self.child.wait()
         self.errors.seek(0)
-        printed = self.errors.read().decode(errors="replace").strip()
-        return ProcessError(f"the image ended with status {status}: {printed or 'it printed nothing'}")
+        printed = self.errors.read().decode(errors="replace").strip() or "it printed nothing"
+        return ProcessError(f"the image ended with status {status}: {printed.splitlines()[-1]}")
 
     def close(self) -> None:
         """Ends the input; what still runs is killed."""
-        assert self.child.stdin is not None and self.child.stdout is not None
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
         if self.child.poll() is None:
             self.child.kill()
         self.child.wait()
         self.child.stdout.close()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self.child.stdin.close()
-        except BrokenPipeError:
-            pass
         self.errors.close()
 
     def __enter__(self) -> Process:

@@ -1,4 +1,4 @@
-"""An artifact to a Verification: what is proved of it, what was tested, what failed, what could not be shown."""
+"""An artifact to a Verification: what is proved of it, what was tested, what failed, what is not shown."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verification:
-    """max_error: the largest difference from the oracle, of floats relative to their output's largest magnitude, of
+    """max_error: the largest difference from the oracle; floats relative to their output's magnitude,
     integers in steps. instructions: {min, max} over all inputs. None: not known, and unproved says why."""
 
     ok: bool
@@ -63,8 +63,8 @@ class Verification:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One output against the oracle's. Floats: difference and largest are over what both have finite; apart counts
-    values that only one has finite. Integers: any difference is wrong."""
+    """One output against the oracle's. Floats: difference and largest are over what both have finite; apart
+    counts values that only one has finite. Integers: any difference is wrong."""
 
     is_float: bool
     is_exact: bool
@@ -75,7 +75,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Run:
-    """One inference; its outputs are compared at once, as a net's may be large. ended: why the image gave none."""
+    """One inference; its outputs are compared at once. ended: why the image gave none."""
 
     name: str
     is_ordinary: bool
@@ -85,7 +85,7 @@ class Run:
 
 
 def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
-    """inputs: random ones, besides the adversarial. Raises CompileError where the folder holds no artifact."""
+    """inputs: random ones, besides the adversarial. Raises CompileError where the folder has no artifact."""
     with Program(folder) as program:
         manifest = program.manifest
         target = load_target(manifest["target"])
@@ -163,7 +163,7 @@ def refused(problem: CompileError) -> Claim:
 def artifact_claim(
     folder: Path, manifest: Mapping[str, Any], compilation: Compilation, facts: Facts
 ) -> Claim:
-    """Whether the folder is what s2c makes of its model: sources and golden vectors to the byte, and every figure."""
+    """Whether the folder is what s2c makes of its model: sources and golden vectors to the byte, figures."""
     compiled_by = manifest["versions"]["s2c"]
     if compiled_by != version():
         reason = f"artifact: s2c {compiled_by} wrote it, and this is {version()}"
@@ -179,7 +179,8 @@ def artifact_claim(
     ]
     failures = [f"{path} is not what s2c emits for {manifest['model']['file']}" for path in altered]
     failures += [f"{manifest['name']}.json: {key} is not what model and image give" for key in wrong]
-    evidence = f"{len(files) + 1} files and {len(figures) - 1} figures are what the model gives"
+    checked = f"{len(files) + 1} files and {len(figures) - 1} figures"
+    evidence = f"{len(failures)} of {checked} differ" if failures else f"{checked}, all as s2c makes them"
     return make_claim("artifact", "proved", evidence, failures)
 
 
@@ -212,7 +213,7 @@ def try_inputs(
     program: Program, graph: Graph, inputs: Sequence[tuple[str, Arrays]], track: Track
 ) -> list[Run]:
     """Runs the image and the oracle on each; an image that ends early ends the list."""
-    runs = []
+    runs: list[Run] = []
     with program.start(count_calls=True) as process:
         for name, arrays in track(inputs):
             try:
@@ -247,14 +248,14 @@ def compare(wanted: np.ndarray, found: np.ndarray) -> Comparison:
 
 
 def usual_magnitudes(runs: Sequence[Run]) -> list[float]:
-    """Of each output, the median over ordinary inputs of its largest magnitude: an output that happens to be near 0
-    for one input is not held to digits that its own sum does not have."""
+    """Of each output, the median over ordinary inputs of its largest magnitude: an output that happens to be
+    near 0 for one input is not held to digits that its own sum does not have."""
     ordinary = [run.comparisons for run in runs if run.is_ordinary and run.comparisons]
     return [float(np.median([each.largest for each in output])) for output in zip(*ordinary, strict=True)]
 
 
 def relative_errors(runs: Sequence[Run]) -> list[tuple[str, bool, Comparison, float]]:
-    """Where, whether the input is ordinary, the comparison and its error: of floats relative, of integers in steps."""
+    """Where, whether the input is ordinary, the comparison, its error: relative for floats, else in steps."""
     usual = usual_magnitudes(runs)
     result = []
     for run in runs:
@@ -269,7 +270,7 @@ def relative_errors(runs: Sequence[Run]) -> list[tuple[str, bool, Comparison, fl
 
 def outputs_claim(runs: Sequence[Run]) -> Claim:
     failures = [f"input {run.name!r}: {run.ended}" for run in runs if run.ended]
-    remarks = []
+    remarks: list[str] = []
     errors = relative_errors(runs)
     for where, is_ordinary, each, error in errors:
         if error > TOLERANCE:
@@ -279,7 +280,8 @@ def outputs_claim(runs: Sequence[Run]) -> Claim:
             (failures if is_ordinary else remarks).append(text)
     worst = max((error for *_, error in errors), default=0.0)
     is_exact = all(each.is_exact for _, _, each, _ in errors)
-    evidence = f"{len(runs)} inputs, " + ("equal to the bit" if is_exact else f"largest error {worst:.2g}")
+    found = "equal to the bit" if is_exact else f"largest error {worst:.2g}"
+    evidence = f"{len(runs)} inputs, " + ("not all ran" if any(run.ended for run in runs) else found)
     status = "failed" if failures else "tested"
     unproved = tuple(f"outputs: {text}" for text in remarks)
     return Claim("outputs equal the oracle", status, evidence, tuple(failures), unproved)
@@ -291,19 +293,20 @@ def instructions_claim(manifest: Mapping[str, Any], runs: Sequence[Run], is_emul
         reason = f"instruction count: {manifest['target']} runs without an emulator, so nothing counts them"
         return make_claim(name, "tested", "not counted", unproved=[reason])
     counted = [run for run in runs if run.counters]
+    if not counted:
+        return make_claim(name, "tested", "no run", unproved=["instruction count: no input ran to its end"])
     failures = [text for run in counted[1:] for text in count_differences(manifest, counted[0], run)]
     counts = sorted({run.counters["instructions"] for run in counted})
-    evidence = f"{counts[0]:,} on {len(counted)} inputs" if counts else "no run"
-    if len(counts) > 1:
-        evidence = f"{counts[0]:,} to {counts[-1]:,}"
+    evidence = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if len(counts) > 1 else "")
+    evidence += f" on {len(counted)} inputs"
     return make_claim(name, "tested", evidence, failures)
 
 
 def count_differences(manifest: Mapping[str, Any], first: Run, other: Run) -> list[str]:
-    """A line for each layer whose instructions differ between two runs; calls that cancel each other out count too."""
+    """A line for each layer whose instructions differ between two runs."""
     pairs = zip(manifest["calls"], first.counters["calls"], other.counters["calls"], strict=True)
     lines = [
-        f"layer {call['layer']} ({call['kernel']}): {a:,} on input {first.name!r}, {b:,} on input {other.name!r}"
+        f"{call['layer']} ({call['kernel']}): {a:,} on input {first.name!r}, {b:,} on input {other.name!r}"
         for call, a, b in pairs
         if a != b
     ]

@@ -145,7 +145,7 @@ def holds_values(source: Node, geometry: dict[str, object]) -> bool:
 
 
 def pool_inside(node: Node) -> np.ndarray:
-    from s2c.ops.convolution import pool_counts
+    from s2c.ops.pooling import pool_counts
 
     return pool_counts(node.with_attrs(count_pads=False))[0]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from s2c.ir import Node, Quant
 from s2c.ops import OPS, make
-from s2c.ops.convolution import MOST_VALUES
+from s2c.ops.pooling import MOST_VALUES
 from s2c.ops.core import add_scales
 from s2c.ops.integer import (
     quantize_multiplier,

@@ -184,7 +184,7 @@ def test_lowering_means_the_same(op: str, dtype: str) -> None:
 
 
 def has_one_count(graph: Graph) -> bool:
-    from s2c.ops.convolution import position_counts
+    from s2c.ops.pooling import position_counts
 
     return len(position_counts(graph.outputs[0])[0]) == 1
 

@@ -1,4 +1,6 @@
-"""Plan -> the C source and header of a net: constants, one function per distinct kernel call, one line per call."""
+"""Plan -> the C source and header of a net: constants, one function per distinct kernel call, one line per
+call.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ from s2c.kernel import Argument, Kernel
 from s2c.plan import Call, Plan
 from s2c.resources import folder
 
-CTYPES: Mapping[str, str] = {"float32": "float", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t"}
+CTYPES: Mapping[str, str] = {
+    "float32": "float",
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+}
 INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 GUARD = re.compile(r"^#ifndef (S2C_\w+_H)\n#define \1\n(.*)\n#endif\n\Z", re.DOTALL | re.MULTILINE)
 WIDTH = 110
@@ -55,8 +63,8 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
     for index, (node, offset) in enumerate(zip(plan.graph.outputs, plan.outputs, strict=True)):
         lines += tensor_lines(name, f"output_{index}", node, offset)
     lines += [
-        "/* Inputs and outputs share the arena's memory with everything else: write all inputs before each run, and",
-        "   read the outputs before the next. Reentrant: two arenas may run at once. */",
+        "/* Inputs and outputs share the arena's memory with everything else: write all inputs before each",
+        "   run, and read the outputs before the next. Reentrant: two arenas may run at once. */",
         f"void {name}_run(void *arena);",
         "",
         "#ifdef __cplusplus",
@@ -167,7 +175,9 @@ def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
     names: dict[tuple[str, str], str] = {}
     references: dict[int, str] = {}
     for index, call in enumerate(plan.calls):
-        operands = [(f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)]
+        operands = [
+            (f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)
+        ]
         for role, array in [*operands, *call.consts.items()]:
             digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
             key = (array.dtype.name, digest)
@@ -187,14 +197,18 @@ def format_param(value: int | float) -> str:
 
 
 def emit_specialisation(special: Specialisation) -> str:
+    """The function, under a comment that names its literals."""
     pointers = [each for each in special.kernel.arguments if each.pointer]
     names = [each.name for each in pointers]
-    literals = [format_param(special.params[each.name]) for each in special.kernel.arguments if not each.pointer]
+    numbers = [each.name for each in special.kernel.arguments if not each.pointer]
+    literals = [format_param(special.params[name]) for name in numbers]
+    meanings = [f"{name} {literal}" for name, literal in zip(numbers, literals, strict=True)]
     head = f"S2C_LAYER void {special.function}("
     call = f"    {special.kernel.function}("
     declared = [declaration(each, index == 0) for index, each in enumerate(pointers)]
     return "\n".join(
         (
+            wrap("/*", meanings, " */"),
             wrap(head, declared, ")"),
             "{",
             wrap(call, names + literals, ");"),
@@ -222,7 +236,11 @@ def wrap(head: str, items: Sequence[str], tail: str) -> str:
 
 
 def emit_run(
-    plan: Plan, name: str, specials: Sequence[Specialisation], references: Mapping[int, str], uses_floats: bool
+    plan: Plan,
+    name: str,
+    specials: Sequence[Specialisation],
+    references: Mapping[int, str],
+    uses_floats: bool,
 ) -> str:
     lines = [f"void {name}_run(void *arena)", "{", "    unsigned char *const memory = arena;"]
     if uses_floats:
@@ -250,7 +268,9 @@ def call_operands(call: Call, references: Mapping[int, str]) -> list[str]:
             result.append(references[id(call.consts[argument.name])])
         else:
             value = inputs.pop(0)
-            result.append(references[id(value)] if isinstance(value, np.ndarray) else at(value, argument, False))
+            result.append(
+                references[id(value)] if isinstance(value, np.ndarray) else at(value, argument, False)
+            )
     assert not inputs, (call.kernel.name, inputs)
     return result
 
@@ -258,5 +278,3 @@ def call_operands(call: Call, references: Mapping[int, str]) -> list[str]:
 def at(offset: int, argument: Argument, writes: bool) -> str:
     constant = "" if writes else "const "
     return f"({constant}{argument.ctype} *)(void *)(memory + {offset})"
-
-

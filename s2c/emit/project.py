@@ -24,7 +24,9 @@ class Golden:
 
 
 def emit_net_header(plan: Plan, name: str) -> str:
-    """net.h, through which a target's harness finds the net."""
+    """net.h, through which a target's harness finds the net; it lies one folder below <name>.h, which may
+    be net.h too.
+    """
 
     def spans(nodes: Sequence[Node], offsets: Sequence[int]) -> str:
         return ", ".join(
@@ -32,7 +34,7 @@ def emit_net_header(plan: Plan, name: str) -> str:
         )
 
     return (
-        f'#include "{name}.h"\n'
+        f'#include "../{name}.h"\n'
         f"#define S2C_RUN {name}_run\n"
         f"#define S2C_ARENA_BYTES {plan.arena_bytes}\n"
         f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
@@ -52,6 +54,8 @@ def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
         "} arena_memory;\n",
         "static arena_memory arena;\n",
     ]
+    if not all(np.isfinite(array).all() for golden in goldens for array in (*golden.inputs, *golden.outputs)):
+        parts.append(NOT_FINITE)
     writes: list[str] = []
     checks: list[str] = []
     for role, nodes in (("input", plan.graph.inputs), ("output", plan.graph.outputs)):
@@ -60,7 +64,8 @@ def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
             values = [getattr(golden, f"{role}s")[index].reshape(-1) for golden in goldens]
             array = f"{role}_{index}"
             size = node.type.size
-            parts.append(f"static const {ctype} {array}[{count * size}] = {{\n{format_array(np.concatenate(values))}\n}};\n")
+            literals = format_array(np.concatenate(values))
+            parts.append(f"static const {ctype} {array}[{count * size}] = {{\n{literals}\n}};\n")
             accessor = f"{name}_{role}_{index}(&arena)"
             if role == "input":
                 writes.append(f"        for (int32_t i = 0; i < {size}; i++) {{")
@@ -91,21 +96,26 @@ def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
     return "\n".join(parts)
 
 
-COMPARE_FLOAT = f"""/* Whether a value is off by more than {FLOAT_TOLERANCE} of the largest. */
+COMPARE_FLOAT = f"""/* Whether a value is off by more than {FLOAT_TOLERANCE} of the largest finite one. */
 static int differs_float(const float *found, const float *wanted, int32_t size)
 {{
     float largest = 1e-30F;
     for (int32_t i = 0; i < size; i++) {{
         const float magnitude = wanted[i] < 0.0F ? -wanted[i] : wanted[i];
-        largest = magnitude > largest ? magnitude : largest;
+        largest = magnitude > largest && magnitude - magnitude == 0.0F ? magnitude : largest;
     }}
     int wrong = 0;
     for (int32_t i = 0; i < size; i++) {{
         const float error = found[i] < wanted[i] ? wanted[i] - found[i] : found[i] - wanted[i];
-        wrong |= !(error <= {FLOAT_TOLERANCE}F * largest);
+        const int both_nan = found[i] != found[i] && wanted[i] != wanted[i];
+        wrong |= !(found[i] == wanted[i] || both_nan || error <= {FLOAT_TOLERANCE}F * largest);
     }}
     return wrong;
 }}
+"""
+
+NOT_FINITE = """#define S2C_INFINITY (1.0F / 0.0F)
+#define S2C_NAN (0.0F / 0.0F)
 """
 
 COMPARE_INTEGER = """static int differs_TYPE(const TYPE *found, const TYPE *wanted, int32_t size)
@@ -120,12 +130,14 @@ COMPARE_INTEGER = """static int differs_TYPE(const TYPE *found, const TYPE *want
 
 
 def emit_cmake(name: str) -> str:
-    """A library and its check. A loop must not become a call of memcpy: a freestanding target may have none."""
+    """A library and its check. A loop must not become a call of memcpy: a freestanding target may have
+    none.
+    """
     return f"""cmake_minimum_required(VERSION 3.10)
 project({name} C)
 set(CMAKE_C_STANDARD 99)
 add_library({name} STATIC {name}.c)
-target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
+target_include_directories({name} INTERFACE ${{CMAKE_CURRENT_SOURCE_DIR}})
 target_compile_options({name} PRIVATE -O2 -fno-builtin)
 add_executable({name}_check main.c)
 target_link_libraries({name}_check PRIVATE {name})

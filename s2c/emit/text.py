@@ -14,10 +14,17 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 UNSAFE = re.compile(r"[^A-Za-z0-9 _.:;,/()\[\]+=<>-]")
 LONGEST_COMMENT = 80
 ROW = 16
-KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main "
-    "asm bool class namespace new private public template this".split()
+# Keywords of C and C++, standard headers, which <name>.h would hide, and what CMake wants for itself.
+RESERVED = frozenset(
+    (
+        "auto break case char const continue default do double else enum extern float for goto if inline int "
+        "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
+        "volatile while main asm bool class namespace new private public template this assert complex ctype "
+        "errno features fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
+        "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype all "
+        "all_build clean depend edit_cache help install package package_source preinstall rebuild_cache "
+        "run_tests test zero_check"
+    ).split()
 )
 
 
@@ -30,16 +37,17 @@ def comment_text(text: str) -> str:
 def identifier(name: str | None, model: Path | None) -> str:
     """The prefix of every symbol: the user's --name as it is, else the model's file name made into one."""
     if name is not None:
-        if not IDENTIFIER.match(name) or name in KEYWORDS or name.startswith(("_", "s2c_")):
+        if not IDENTIFIER.match(name) or name.lower() in RESERVED or name.startswith(("_", "s2c_")):
             raise error(
                 "--name",
-                "a C identifier of at most 40 letters, digits and underscores that is no keyword",
+                "a C identifier of at most 40 letters, digits and underscores that no language or "
+                "tool reserves",
                 repr(name),
                 "choose another, such as my_net",
             )
         return name
     stem = re.sub(r"[^A-Za-z0-9]+", "_", model.stem if model else "net").strip("_").lower()[:40]
-    if not stem or stem[0].isdigit() or stem in KEYWORDS or stem.startswith("s2c_"):
+    if not stem or stem[0].isdigit() or stem in RESERVED or stem.startswith("s2c_"):
         stem = f"net_{stem}"[:40]
     return stem.rstrip("_")
 

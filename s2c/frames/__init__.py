@@ -1,6 +1,7 @@
 """The machine code of one function -> its stack frame, the calls that it makes, and what could not be shown.
 
-An abstract interpretation: a register holds nothing known, a constant, or the stack pointer on entry less a depth.
+An abstract interpretation: a register holds nothing known, a constant, or the stack pointer on entry less a
+depth.
 """
 
 from __future__ import annotations

@@ -12,10 +12,13 @@ from s2c.ops.convolution import CONVOLUTION
 from s2c.ops.core import CORE, LEAVES
 from s2c.ops.elementwise import ELEMENTWISE
 from s2c.ops.movement import MOVEMENT
+from s2c.ops.pooling import POOLING
 from s2c.ops.softmax import SOFTMAX
 from s2c.ops.table import Op
 
-OPS: Mapping[str, Op] = MappingProxyType({**LEAVES, **CORE, **CONVOLUTION, **ELEMENTWISE, **MOVEMENT, **SOFTMAX})
+OPS: Mapping[str, Op] = MappingProxyType(
+    {**LEAVES, **CORE, **CONVOLUTION, **POOLING, **ELEMENTWISE, **MOVEMENT, **SOFTMAX}
+)
 
 
 def make(op: str, inputs: tuple[Node, ...], layer: str, quant: Quant | None = None, **attrs: Any) -> Node:

@@ -66,7 +66,7 @@ def matmul_sums(node: Node, x: np.ndarray) -> np.ndarray:
     weight = node.attrs["weight"].astype(np.float64).transpose(0, 2, 1)
     with np.errstate(invalid="ignore", over="ignore"):
         sums = np.matmul(wide, weight).transpose(1, 0, 2).reshape(rows, groups * columns)
-        return sums + node.attrs["bias"].astype(np.float64)
+        return np.asarray(sums + node.attrs["bias"].astype(np.float64))
 
 
 def eval_matmul(node: Node, x: np.ndarray) -> np.ndarray:
@@ -87,11 +87,8 @@ def integer_bounds(node: Node) -> tuple[int, int]:
 
 
 def matmul_consts(node: Node) -> Consts:
-    if node.type.dtype == "i8":
-        names = ("weight", "bias", "multiplier", "shift")
-    else:
-        names = ("weight", "bias")
-    return {name: node.attrs[name] for name in names}
+    quantized = ("multiplier", "shift") if node.type.dtype == "i8" else ()
+    return {name: node.attrs[name] for name in ("weight", "bias", *quantized)}
 
 
 def matmul_params(node: Node) -> Params:
@@ -102,7 +99,14 @@ def matmul_params(node: Node) -> Params:
         return {**extents, "lo": float(lo), "hi": float(hi)}
     low, high = integer_bounds(node)
     scales = scale_params(node.attrs["shift"], matmul_accumulator(node))
-    return {**extents, **scales, "once": int(rounds_once(node)), "zero": matmul_zero(node), "lo": low, "hi": high}
+    return {
+        **extents,
+        **scales,
+        "once": int(rounds_once(node)),
+        "zero": matmul_zero(node),
+        "lo": low,
+        "hi": high,
+    }
 
 
 def rounds_once(node: Node) -> bool:
@@ -116,8 +120,9 @@ def matmul_zero(node: Node) -> int:
 
 
 def scale_params(shift: np.ndarray, accumulator: int) -> Params:
-    """How many multipliers there are (1: one for the tensor), the signs of their least and largest shift, and whether
-    the accumulator, shifted left by the largest, leaves the topmost bit of int32 free."""
+    """How many multipliers there are (1: one for the tensor), the signs of their least and largest shift,
+    and whether the accumulator, shifted left by the largest, leaves the topmost bit of int32 free.
+    """
     most = int(shift.max())
     return {
         "scales": len(shift),
@@ -145,7 +150,9 @@ def output_extent(size: int, kernel: int, stride: int, dilation: int, pads: tupl
 
 
 def window_outputs(node: Node) -> tuple[int, int]:
-    """Output height and width of a node with kernel, stride, dilation and pads over [batch, height, width, channels]."""
+    """Output height and width of a node with kernel, stride, dilation and pads over [batch, height, width,
+    channels].
+    """
     _, height, width, _ = node.inputs[0].type.shape
     attrs = node.attrs
     sizes = tuple(
@@ -359,9 +366,7 @@ def eval_mul(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if node.type.dtype != "i8":
         with np.errstate(over="ignore", invalid="ignore"):
             return real_clamp((a * b).astype(np.float32), *bounds(node))
-    centred = [
-        x.astype(np.int64) - zero_of(each.type) for x, each in zip((a, b), node.inputs, strict=True)
-    ]
+    centred = [x.astype(np.int64) - zero_of(each.type) for x, each in zip((a, b), node.inputs, strict=True)]
     scaled = scale(centred[0] * centred[1], *mul_scale(node)) + zero_of(node.type)
     return saturate(scaled, *integer_bounds(node))
 
@@ -412,7 +417,10 @@ def round_away(x: np.ndarray) -> np.ndarray:
 
 
 # The functions that give int8: ONNX's QuantizeLinear rounds ties to even, TFLite's QUANTIZE away from zero.
-ROUNDINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"quantize": np.rint, "quantize_away": round_away}
+ROUNDINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "quantize": np.rint,
+    "quantize_away": round_away,
+}
 
 
 def quantize(x: np.ndarray, kind: Type, function: str = "quantize") -> np.ndarray:
@@ -543,9 +551,7 @@ CORE: Mapping[str, Op] = {
     "max": Op(infer_max, eval_max, params=max_params),
     "add": Op(infer_elementwise, eval_add, params=add_params, channelwise=elementwise_channelwise),
     "mul": Op(infer_elementwise, eval_mul, params=mul_params, channelwise=elementwise_channelwise),
-    "map": Op(
-        infer_map, eval_map, consts=map_consts, params=map_params, stem=map_stem, channelwise=always
-    ),
+    "map": Op(infer_map, eval_map, consts=map_consts, params=map_params, stem=map_stem, channelwise=always),
     "gather": Op(infer_gather, eval_gather, params=gather_params),
     "insert": Op(like_input, eval_insert, params=region_params),
 }

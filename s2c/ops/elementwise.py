@@ -49,7 +49,7 @@ def eval_unary(node: Node, x: np.ndarray) -> np.ndarray:
         if node.type.dtype != "i8":
             return np.asarray(function(x.astype(np.float64)), np.float32)
         source, result = node.inputs[0].type, node.type
-        real = (np.float32(scale_of(source)) * (x.astype(np.int32) - zero_of(source)).astype(np.float32))
+        real = np.float32(scale_of(source)) * (x.astype(np.int32) - zero_of(source)).astype(np.float32)
         y = np.asarray(function(real.astype(np.float64)), np.float32) * np.float32(1.0 / scale_of(result))
         return saturate(np.nan_to_num(round_away(y), nan=-np.inf) + zero_of(result))
 
@@ -86,7 +86,7 @@ def multiplier16(real: np.float32) -> tuple[int, int]:
 
 
 def saturate16(x: np.ndarray) -> np.ndarray:
-    return np.clip(x, -(1 << 15), (1 << 15) - 1)
+    return np.asarray(np.clip(x, -(1 << 15), (1 << 15) - 1))
 
 
 def high16(a: np.ndarray, b: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def rounding_doubling_high(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     That floor equals TFLite's sign-dependent nudge with division towards zero, for every product.
     """
     product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    return np.minimum((product + (1 << 30)) >> 31, (1 << 31) - 1)
+    return np.asarray(np.minimum((product + (1 << 30)) >> 31, (1 << 31) - 1))
 
 
 def rounding_shift_right(x: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
@@ -69,7 +69,7 @@ def scale_once(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | 
 
 
 def saturate(x: np.ndarray, lo: int = LOWEST, hi: int = HIGHEST) -> np.ndarray:
-    return np.clip(x, lo, hi).astype(np.int8)
+    return np.asarray(np.clip(x, lo, hi).astype(np.int8))
 
 
 def scale_of(kind: Type) -> float:

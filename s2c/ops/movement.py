@@ -74,7 +74,9 @@ def infer_reshape(node: Node) -> Type:
     kind = node.inputs[0].type
     shape = tuple(node.attrs["shape"])
     if math.prod(shape) != kind.size:
-        raise error(node.layer, f"a shape of {kind.size} elements", str(list(shape)), "check the layer's shape")
+        raise error(
+            node.layer, f"a shape of {kind.size} elements", str(list(shape)), "check the layer's shape"
+        )
     return Type(shape, kind.dtype, kind.quant)
 
 
@@ -93,7 +95,9 @@ def infer_transpose(node: Node) -> Type:
     kind = node.inputs[0].type
     perm = node.attrs["perm"]
     if sorted(perm) != list(range(len(kind.shape))):
-        raise error(node.layer, f"a permutation of {len(kind.shape)} axes", str(perm), "check the layer's perm")
+        raise error(
+            node.layer, f"a permutation of {len(kind.shape)} axes", str(perm), "check the layer's perm"
+        )
     return Type(tuple(kind.shape[axis] for axis in perm), kind.dtype, kind.quant)
 
 
@@ -230,7 +234,9 @@ def infer_expand(node: Node) -> Type:
     except ValueError:
         fits = False
     if not fits:
-        raise error(node.layer, f"a shape that {kind} broadcasts to", str(list(shape)), "check the layer's shape")
+        raise error(
+            node.layer, f"a shape that {kind} broadcasts to", str(list(shape)), "check the layer's shape"
+        )
     return Type(shape, kind.dtype, kind.quant)
 
 
@@ -241,9 +247,7 @@ def eval_expand(node: Node, x: np.ndarray) -> np.ndarray:
 def lower_expand(node: Node) -> Node:
     shape = node.type.shape
     own = (1,) * (len(shape) - len(node.inputs[0].type.shape)) + node.inputs[0].type.shape
-    steps = tuple(
-        0 if extent == 1 else stride for extent, stride in zip(own, strides_of(own), strict=True)
-    )
+    steps = tuple(0 if extent == 1 else stride for extent, stride in zip(own, strides_of(own), strict=True))
     return gather(node, node.inputs[0], shape, steps)
 
 

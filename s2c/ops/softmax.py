@@ -24,7 +24,15 @@ SUM_BITS = 12
 RESULT = Quant((1.0 / 256,), LOWEST)
 
 # exp(-2**k) as Q0.31, for k = -2 .. 4: the barrel of the fixed-point exponential.
-BARREL = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308), (2, 39332535), (3, 720401), (4, 242))
+BARREL = (
+    (-2, 1672461947),
+    (-1, 1302514674),
+    (0, 790015084),
+    (1, 290630308),
+    (2, 39332535),
+    (3, 720401),
+    (4, 242),
+)
 
 
 def infer_softmax(node: Node) -> Type:
@@ -76,11 +84,11 @@ def exp_in_quarter(a: int) -> int:
 
 
 def high(a: int, b: int) -> int:
-    return int(rounding_doubling_high(np.int64(a), np.int64(b)))
+    return int(rounding_doubling_high(np.array(a), b))
 
 
 def shift_right(x: int, shift: int) -> int:
-    return int(rounding_shift_right(np.int64(x), shift))
+    return int(rounding_shift_right(np.array(x), shift))
 
 
 def exponentials(node: Node) -> np.ndarray:
@@ -122,7 +130,7 @@ def eval_softmax(node: Node, x: np.ndarray) -> np.ndarray:
             wide = rows.astype(np.float64) * node.attrs["beta"]
             powers = np.exp(wide - wide.max(axis=1, keepdims=True))
             y = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-        return y.reshape(x.shape)
+        return np.asarray(y.reshape(x.shape))
     powers = exponentials(node).astype(np.int64)[rows.max(axis=1, keepdims=True).astype(np.int64) - rows]
     totals = rounding_shift_right(powers, SUM_BITS).sum(axis=1)
     result = np.empty(rows.shape, np.int8)

@@ -42,7 +42,8 @@ def op_name(node: Node) -> str:
 class Op:
     """One op.
 
-    infer: its result type from inputs, attrs and the wanted quantization (node.type.quant), or a CompileError.
+    infer: its result type from inputs, attrs and the wanted quantization (node.type.quant), or a
+    CompileError.
     eval: eval(node, *arrays) -> array, its meaning in the plainest numpy: the specification.
     lower: the same value made of other ops; None for a core op.
     macs: exact multiply-accumulates.

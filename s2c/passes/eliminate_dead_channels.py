@@ -1,11 +1,15 @@
-"""Removes channels that are constant or that nobody reads; a constant one goes into the bias of the layers that read it.
+"""Removes channels that are constant or that nobody reads; a constant one goes into the bias of the layers
+that read it.
 
-before:  %1 = conv2d(%0) weight=<int8[256, 1, 1, 256]> (234 outputs have only zero weights); %2 = dense(%1) bias=b
+before:  %1 = conv2d(%0) weight=<int8[256, 1, 1, 256]> (234 outputs have only zero weights); %2 = dense(%1)
+bias=b
 after:   %1 = conv2d(%0) weight=<int8[22, 1, 1, 256]>; %2 = dense(%1) bias=b + what the constants contributed
 
-Valid because interval arithmetic over the actual weights shows that such a channel holds one value at every position and
-for every input: its weights are zero, or its clamp always meets the same bound. A layer that pads may only drop a constant that equals its padding, as the border would differ. Channels that elementwise ops tie
-together are kept or dropped as one. Integers stay equal to the bit; floats up to the order of summation.
+Valid because interval arithmetic over the actual weights shows that such a channel holds one value at every
+position and for every input: its weights are zero, or its clamp always meets the same bound. A layer that
+pads may only drop a constant that equals its padding, as the border would differ. Channels that elementwise
+ops tie together are kept or dropped as one. Integers stay equal to the bit; floats up to the order of
+summation.
 """
 
 from __future__ import annotations
@@ -24,7 +28,9 @@ from s2c.ops.integer import HIGHEST, LOWEST, zero_of
 Constants = Mapping[Node, np.ndarray]
 
 # Ops whose result cannot fall where an operand rises.
-RISING = frozenset({"add", "average_pool", "max_pool", "pad", "relu", "requantize", "reshape", "slice", "transpose"})
+RISING = frozenset(
+    {"add", "average_pool", "max_pool", "pad", "relu", "requantize", "reshape", "slice", "transpose"}
+)
 
 
 def eliminate_dead_channels(graph: Graph) -> Graph:
@@ -48,7 +54,9 @@ def channels_of(node: Node) -> int:
 
 def is_contraction(node: Node) -> bool:
     """Every output channel reads every input channel."""
-    return node.op == "dense" or (node.op == "conv2d" and node.attrs["groups"] == 1 and not is_channelwise(node))
+    return node.op == "dense" or (
+        node.op == "conv2d" and node.attrs["groups"] == 1 and not is_channelwise(node)
+    )
 
 
 def is_channelwise(node: Node) -> bool:
@@ -105,7 +113,7 @@ def is_padded(node: Node) -> bool:
 def foldable(node: Node, values: np.ndarray) -> np.ndarray:
     """Which constant input channels look the same at a contraction's border as inside."""
     usable = np.isfinite(values)
-    return usable & (values == zero_of(node.inputs[0].type)) if is_padded(node) else usable
+    return np.asarray(usable & (values == zero_of(node.inputs[0].type)) if is_padded(node) else usable)
 
 
 def contraction_range(node: Node, source: Range) -> Range:
@@ -213,7 +221,7 @@ def grow(nodes: list[Node], groups: Groups, constants: Constants) -> None:
     grown = True
     while grown:
         needs = [(node.inputs[0], needed(node, groups, constants)) for node in nodes if is_contraction(node)]
-        grown = any([groups.add(source, need) for source, need in needs])
+        grown = any([groups.add(source, need) for source, need in needs])  # noqa: C419 (add all, not the first)
 
 
 def needed(node: Node, groups: Groups, constants: Constants) -> np.ndarray:
@@ -276,5 +284,3 @@ def shrink_channelwise(node: Node, inputs: tuple[Node, ...], kept: np.ndarray) -
         attrs["shape"] = (*attrs["shape"][:-1], count)
     kind = replace(node.type, shape=(*node.type.shape[:-1], count))
     return replace(node, inputs=inputs, attrs=attrs, type=kind)
-
-

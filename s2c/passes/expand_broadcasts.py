@@ -1,4 +1,5 @@
-"""Brings every broadcast of add and mul into the form that kernels take: operand a whole, b repeated on outer and inner axes.
+"""Brings every broadcast of add and mul into the form that kernels take: operand a whole, b repeated on outer
+and inner axes.
 
 before:  %2 = add(%0, %1) : f32[1,4,6]   with %0 : f32[1,1,6], %1 : f32[1,4,6]
 after:   %2 = add(%1, %0) : f32[1,4,6]

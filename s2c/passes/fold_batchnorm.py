@@ -3,8 +3,9 @@
 before:  %1 = conv2d(%0) weight=W bias=b; %2 = batchnorm(%1) scale=s shift=t
 after:   %2 = conv2d(%0) weight=s*W bias=s*b+t
 
-Valid because a contraction is linear in its weights; it needs that nobody else reads the unscaled result and that no
-clamp stands between the two. A mul or an add with a constant of one value per channel counts as such a scale or shift.
+Valid because a contraction is linear in its weights; it needs that nobody else reads the unscaled result and
+that no clamp stands between the two. A mul or an add with a constant of one value per channel counts as such
+a scale or shift.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def fold_batchnorm(graph: Graph) -> Graph:
 
 
 def scale_and_shift(node: Node) -> tuple[Node, np.ndarray, np.ndarray] | None:
-    """The node's other operand with float64 scale and shift per channel (last axis), where it has that form."""
+    """The node's other operand with float64 scale and shift per channel (last axis), where it has that
+    form.
+    """
     channels = node.type.shape[-1] if node.type.shape else 1
     if node.op == "batchnorm":
         attrs = node.attrs

@@ -3,8 +3,8 @@
 before:  %0 = constant() ...; %1 = reshape(%0) shape=(1, 4); %2 = add(%x, %1)
 after:   %1 = constant() ...; %2 = add(%x, %1)
 
-Valid because an op's value is a function of its inputs; the op table's meaning computes it. A result that is larger than
-what it came from is left alone, so that a repeated constant does not fill the ROM.
+Valid because an op's value is a function of its inputs; the op table's meaning computes it. A result that is
+larger than what it came from is left alone, so that a repeated constant does not fill the ROM.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 before:  %1 = conv2d(%0) lo=0.0; %2 = relu(%1) hi=6.0
 after:   %2 = conv2d(%0) lo=0.0 hi=6.0
 
-Valid because two clamps in a row are one: clamp(clamp(x, a, b), c, d) = clamp(x, clamp(a, c, d), clamp(b, c, d)). It needs
-that nobody else reads the unclamped result and, for integers, that both have one quantization.
+Valid because two clamps in a row are one: clamp(clamp(x, a, b), c, d) = clamp(x, clamp(a, c, d), clamp(b, c,
+d)). It needs that nobody else reads the unclamped result and, for integers, that both have one quantization.
 """
 
 from __future__ import annotations

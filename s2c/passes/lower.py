@@ -18,7 +18,9 @@ HasKernel = Callable[[Node], bool]
 
 
 def lower(graph: Graph, has_kernel: HasKernel) -> Graph:
-    """has_kernel(node) says whether the target computes a source op by itself. Raises CompileError with all problems."""
+    """has_kernel(node) says whether the target computes a source op by itself. Raises CompileError with
+    all problems.
+    """
     problems: list[Problem] = []
 
     def is_final(node: Node) -> bool:

@@ -3,7 +3,8 @@
 before:  %3 = add(%1, %2)   with %2 = matmul(..) read by nobody else
 after:   %3 = add(%2, %1)
 
-Valid because addition commutes to the bit, in the integer arithmetic too. The planner fuses along first operands.
+Valid because addition commutes to the bit, in the integer arithmetic too. The planner fuses along first
+operands.
 """
 
 from __future__ import annotations

@@ -1,0 +1,525 @@
+"""The C kernels: their signatures against the op table, and their results against the oracle, many nets in one library."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+from graphs import (
+    GEOMETRY,
+    KERNELS,
+    QUANT,
+    Pick,
+    floats,
+    has_host_kernel,
+    integers,
+    lowered,
+    one_of,
+    planned,
+    random_arrays,
+    random_clamp,
+    random_constant,
+    random_conv2d,
+    random_dense,
+    random_graph,
+    random_input,
+    random_movement,
+    random_pool,
+    random_quant,
+    relu,
+    same_values,
+    seeded,
+    single,
+    tensor,
+)
+from native import COMPILERS, FLAGS, build_library, check_call, compiler, need, run_library, write_plans
+
+from s2c import oracle
+from s2c.emit.c_family import emit_header, emit_source
+from s2c.emit.project import emit_net_header
+from s2c.inputs import adversarial_inputs
+from s2c.ir import Graph, Node, Quant, Type, constant, input_node
+from s2c.kernel import list_kernels
+from s2c.ops import OPS, is_core, make
+from s2c.ops.core import ROUNDINGS
+from s2c.ops.functions import FUNCTIONS
+from s2c.ops.integer import quantize_multiplier
+from s2c.ops.softmax import RESULT
+from s2c.plan import Plan, make_plan
+from s2c.resources import folder
+from s2c.target import Process, build, load_target
+
+Build = Callable[[Pick, str], Node]
+
+# Nets for each kernel: a builder of one layer or chain, by what it is about.
+
+
+def image(pick: Pick, dtype: str, most: int = 7) -> Node:
+    return random_input(pick, "x", (pick(1, 3), pick(1, 6), pick(1, 7), pick(1, most)), dtype)
+
+
+def conv2d(pick: Pick, dtype: str) -> Node:
+    return random_conv2d(pick, image(pick, dtype, 9), "c")
+
+
+def dense(pick: Pick, dtype: str) -> Node:
+    return random_dense(pick, random_input(pick, "x", (pick(1, 5), pick(1, 30)), dtype), "d")
+
+
+def row(pick: Pick, dtype: str) -> Node:
+    """A matmul of a single row, in groups."""
+    groups, columns, depth = pick(1, 4), pick(1, 11), pick(1, 9)
+    source = random_input(pick, "x", (1, groups * depth), dtype)
+    attrs = {"weight": floats(pick, groups, columns, depth), "bias": floats(pick, groups * columns)}
+    quant = None
+    if dtype == "i8":
+        quant = random_quant(pick)
+        factor, shift = quantize_multiplier(0.9 / (depth * 2.0 ** pick(-1, 7)))
+        attrs = {
+            "weight": integers(pick, groups, columns, depth),
+            "bias": np.arange(groups * columns, dtype=np.int32) * 100 - 300,
+            "multiplier": np.full(groups * columns, factor, np.int32),
+            "shift": np.full(groups * columns, shift, np.int8),
+        }
+    return Node("matmul", (source,), attrs, Type((1, groups * columns), dtype, quant), "row")
+
+
+def residual(pick: Pick, dtype: str) -> Node:
+    """A convolution with the addition of something alike: the fused kernels, in place on the addend where it can be."""
+    while True:
+        inner = random_conv2d(pick, image(pick, dtype), "c")
+        if inner.type.size < 3000:
+            break
+    addend = random_input(pick, "addend", inner.type.shape, dtype)
+    operand = relu(addend, "r") if pick(0, 1) else addend
+    quant = random_quant(pick) if dtype == "i8" else None
+    return make("add", (inner, operand), "a", quant, **random_clamp(pick, quant))
+
+
+def dense_residual(pick: Pick, dtype: str) -> Node:
+    inner = dense(pick, dtype)
+    addend = relu(random_input(pick, "addend", inner.type.shape, dtype), "r")
+    return make("add", (inner, addend), "a", random_quant(pick) if dtype == "i8" else None)
+
+
+def binary(op: str) -> Build:
+    def build(pick: Pick, dtype: str) -> Node:
+        a = image(pick, dtype)
+        quant = random_quant(pick) if dtype == "i8" else None
+        shapes = [a.type.shape, (1,), a.type.shape[-1:], (*a.type.shape[:-1], 1), (a.type.shape[0], 1, 1, 1)]
+        shape = shapes[pick(0, len(shapes) - 1)]
+        b = random_input(pick, "y", shape, dtype) if pick(0, 2) else random_constant(pick, a.type, "k")
+        if pick(0, 4) == 0:
+            b = a
+        return make(op, (a, b) if pick(0, 1) else (b, a), op, quant, **random_clamp(pick, quant))
+
+    return build
+
+
+def pool(pick: Pick, dtype: str) -> Node:
+    return random_pool(pick, image(pick, dtype), "p")
+
+
+def movement(pick: Pick, dtype: str) -> Node:
+    return random_movement(pick, random_movement(pick, image(pick, dtype), "m"), "n")
+
+
+def concat(pick: Pick, dtype: str) -> Node:
+    a, axis = image(pick, dtype), pick(0, 3)
+    shape = tuple(pick(1, 3) if at == axis else each for at, each in enumerate(a.type.shape))
+    b = tensor("y", *shape, quant=a.type.quant)
+    return make("concat", (relu(a, "r"), b, a, relu(b, "s")), "c", axis=axis)
+
+
+def clamp(pick: Pick, dtype: str) -> Node:
+    x = image(pick, dtype)
+    return make("relu", (x,), "r", x.type.quant, **random_clamp(pick, x.type.quant))
+
+
+def softmax(pick: Pick, dtype: str) -> Node:
+    x = random_input(pick, "x", (pick(1, 4), pick(1, 40)), dtype)
+    return make("softmax", (x,), "s", RESULT if dtype == "i8" else None, beta=pick(1, 4) / 2)
+
+
+def function(pick: Pick, dtype: str) -> Node:
+    quant = random_quant(pick) if dtype == "i8" else None
+    return unary(one_of(pick, sorted(FUNCTIONS)), image(pick, dtype), quant)
+
+
+def unary(name: str, source: Node, quant: Quant | None = None) -> Node:
+    return make("unary", (source,), name, quant, function=name)
+
+
+def conversion(pick: Pick, dtype: str) -> Node:
+    x = image(pick, dtype)
+    if dtype == "i8":
+        return make("dequantize", (x,), "d")
+    return make("quantize", (x,), "q", random_quant(pick), ties=one_of(pick, ("even", "away")))
+
+
+def lone_window(pick: Pick, dtype: str) -> Node:
+    """A window whose patches are an output: no chain takes it in."""
+    return next(node for node in lowered_nodes(conv_of_padded(pick, dtype)) if node.op == "window")
+
+
+def lone_max(pick: Pick, dtype: str) -> Node:
+    x = image(pick, dtype)
+    shape = (*x.type.shape[:-1], 1)
+    return Node("max", (x,), {"size": x.type.shape[-1]}, Type(shape, dtype, x.type.quant), "m")
+
+
+def conv_of_padded(pick: Pick, dtype: str) -> Node:
+    while True:
+        node = random_conv2d(pick, image(pick, dtype), "c")
+        if any(each.op == "window" for each in lowered_nodes(node)):
+            return node
+
+
+def lowered_nodes(node: Node) -> list[Node]:
+    return lowered(single(node)).nodes()
+
+
+# How many nets of each are made for a library.
+BUILDERS: Mapping[str, tuple[Build, int]] = {
+    "conv2d": (conv2d, 30),
+    "residual": (residual, 14),
+    "dense": (dense, 8),
+    "dense_residual": (dense_residual, 4),
+    "row": (row, 8),
+    "pool": (pool, 20),
+    "add": (binary("add"), 10),
+    "mul": (binary("mul"), 10),
+    "movement": (movement, 12),
+    "concat": (concat, 5),
+    "relu": (clamp, 4),
+    "softmax": (softmax, 5),
+    "function": (function, 6),
+    "conversion": (conversion, 5),
+    "window": (lone_window, 5),
+    "max": (lone_max, 3),
+}
+GROUP = 12
+
+
+def joined(nodes: Sequence[Node]) -> Graph:
+    """One net with several layers beside each other, each with inputs of its own."""
+    inputs = tuple(each for node in nodes for each in Graph((), (node,)).nodes() if each.op == "input")
+    return Graph(inputs, tuple(nodes))
+
+
+def cases(dtype: str) -> dict[str, Graph]:
+    """Nets of about GROUP layers, so that a compiler is not kept busy with headers, and deep random ones."""
+    nodes = [
+        build(seeded(1000 * index + seed), dtype)
+        for index, (build, count) in enumerate(BUILDERS.values())
+        for seed in range(count)
+    ]
+    groups = [nodes[start : start + GROUP] for start in range(0, len(nodes), GROUP)]
+    result = {f"{dtype}_{index}": joined(group) for index, group in enumerate(groups)}
+    deep = {f"{dtype}_deep_{seed}": random_graph(seeded(seed), dtype, 16) for seed in range(12)}
+    return result | deep | directed(dtype)
+
+
+def directed(dtype: str) -> dict[str, Graph]:
+    if dtype == "f32":
+        return {"f32_functions": joined([unary(name, tensor("x", 3, 7)) for name in sorted(FUNCTIONS)])}
+    return {
+        "i8_sums_near_2_31": joined([large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]),
+        "i8_left_shifts": joined([left_shifts(headroom) for headroom in (0, 1)]),
+        "i8_means": joined([mean(count, pads) for count in (1, 2, 5) for pads in (0, 1)]),
+        "i8_softmax": joined([rows_of(size) for size in (1, 2, 3, 10, 127, 255, 256, 300)]),
+    }
+
+
+def core_matmul(weight: np.ndarray, bias: np.ndarray, factors: np.ndarray, shifts: np.ndarray) -> Node:
+    groups, columns, depth = weight.shape
+    x = tensor("x", 3, groups * depth, quant=Quant((1.0,), 0))
+    attrs = {"weight": weight, "bias": bias, "multiplier": factors, "shift": shifts}
+    return Node("matmul", (x,), attrs, Type((3, groups * columns), "i8", Quant((1.0,), -1)), "m")
+
+
+def large_sums(shift: int, sign: int) -> Node:
+    """Accumulators within 2**14 of the ends of int32: no headroom."""
+    weight = np.arange(-5, 5, dtype=np.int8).reshape(1, 5, 2)
+    bias = np.full(5, sign * ((1 << 31) - 2000), np.int32)
+    factors = np.array([1 << 30, (1 << 31) - 1, 1 << 30, 3 << 29, 1], np.int32)
+    shifts = np.array([shift, -31, -25, min(shift, -20), 0], np.int8)
+    return core_matmul(weight, bias, factors, shifts)
+
+
+def left_shifts(headroom: int) -> Node:
+    """Shifts of all signs in one layer; sums times 2**shift up to just below 2**31 or 2**30."""
+    weight = np.full((1, 6, 4), 1, np.int8)
+    most = 21 - headroom
+    shifts = np.array([most, 1, 0, -1, 7, -24], np.int8)
+    factors = np.array([1 << 30, (1 << 31) - 1, (1 << 30) + 1, 1 << 30, 1 << 30, 1 << 30], np.int32)
+    return core_matmul(weight, np.array([0, 9, -9, 5, 1, 511], np.int32), factors, shifts)
+
+
+def mean(count: int, pads: int) -> Node:
+    """Means over several positions, those at the border of fewer values."""
+    x = tensor("x", 2, 5, 5, 3, quant=Quant((0.3,), -77))
+    geometry = {"kernel": (count, count), "stride": (1, 2), "dilation": (1, 1), "pads": ((pads, 0), (0, pads))}
+    if count <= pads:
+        geometry["pads"] = ((0, 0), (0, 0))
+    return make("average_pool", (x,), "m", Quant((0.21,), 55), **geometry, count_pads=False, mean=True)
+
+
+def rows_of(size: int) -> Node:
+    x = tensor("x", 6, size, quant=Quant((0.7 / (size % 5 + 1),), 3))
+    return make("softmax", (x,), "s", RESULT, beta=1.0)
+
+
+# signatures
+
+
+def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
+    """For each kernel that a net above uses: its name and the chain of ops that it was called for."""
+    for dtype in ("i8", "f32"):
+        for graph in cases(dtype).values():
+            for call in planned(graph).calls:
+                yield call.kernel.name, call.nodes
+
+
+def expected_arguments(nodes: Sequence[Node], scratch: bool) -> tuple[int, list[str]]:
+    """How many inputs a chain reads, and the names after them: scratch, consts, params in the op table's order."""
+    inputs = len(nodes[0].inputs) + sum(len(node.inputs) - 1 for node in nodes[1:])
+    consts = [name for node in nodes for name in OPS[node.op].consts(node)]
+    params = [name for node in nodes for name in OPS[node.op].params(node)]
+    assert len(set(params)) == len(params), f"two ops of {[node.op for node in nodes]} share a parameter's name"
+    return inputs, [*(["scratch"] if scratch else []), *consts, *params]
+
+
+def test_signatures_are_those_of_the_op_table() -> None:
+    kernels = {kernel.name: kernel for kernel in list_kernels("c")}
+    samples = dict(chains_of_samples())
+    for name, kernel in kernels.items():
+        assert name in samples, f"no net here uses {name}"
+        inputs, rest = expected_arguments(samples[name], bool(kernel.scratch))
+        names = [each.name for each in kernel.arguments]
+        assert names[0] == "output" and names[1 + inputs :] == rest, name
+        pointers = [each.name for each in kernel.arguments if each.pointer]
+        assert pointers == names[: len(pointers)], f"{name}: pointers come first"
+        assert set(kernel.in_place) <= set(pointers[1 : 1 + inputs]), name
+
+
+def test_every_core_op_has_kernels() -> None:
+    """On floats and int8 each, under every stem that it can have."""
+    stems = {name: [name] for name, op in OPS.items() if op.lower is None and name not in ("input", "constant")}
+    stems["map"] = sorted(FUNCTIONS)
+    keys = {f"{stem}_f32" for names in stems.values() for stem in names}
+    keys |= {f"{stem}_i8" for name in stems for stem in [name]}
+    keys |= {f"{name}_f32_i8" for name in ROUNDINGS} | {"map_i8_f32"}
+    assert keys <= {kernel.key for kernel in list_kernels("c")}
+
+
+def test_kernels_of_several_dtypes_differ_in_the_type_alone() -> None:
+    """The plain movement kernels: what a fix in one forgets in the other."""
+    for stem in ("gather", "insert", "window"):
+        f32, i8 = ((folder("kernels") / "c" / f"{stem}_{dtype}.c").read_text() for dtype in ("f32", "i8"))
+        assert words_of(f32) == words_of(i8), stem
+
+
+def words_of(text: str) -> list[str]:
+    body = text[text.index("*/") :]
+    body = re.sub(r"\b(float|int8_t|int32_t)\b", "T", re.sub(r"_(f32|i8)\b", "", body))
+    return re.sub(r"\(T\)", "", body).split()
+
+
+def test_comments_say_why_the_cost_is_constant() -> None:
+    for kernel in list_kernels("c"):
+        text = kernel.path.read_text(encoding="utf-8")
+        assert text.startswith("/* ") and "Constant: " in text[: text.index("*/")], kernel.name
+
+
+# results
+
+
+def inputs_of(graph: Graph) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+    for seed in range(3):
+        yield f"seed {seed}", random_arrays(graph, seed)
+    for name, arrays in adversarial_inputs(graph).items():
+        if all(node.type.dtype != "f32" for node in graph.inputs) or name in ("zeros", "negative zero"):
+            yield name, arrays
+
+
+def differences(graph: Graph, wanted: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> list[str]:
+    return [
+        f"output {index} {node.op} {node.type}: {int((a != b).sum())} of {a.size} differ"
+        for index, (node, a, b) in enumerate(zip(graph.outputs, wanted, found, strict=True))
+        if not same_values([a], [b])
+    ]
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("dtype", ["i8", "f32"])
+@pytest.mark.parametrize("name", sorted(COMPILERS))
+def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
+    graphs = cases(dtype)
+    plans = {each: planned(graph) for each, graph in graphs.items()}
+    library = build_library(compiler(name), tmp_path, plans)
+    wrong = []
+    for each, graph in graphs.items():
+        for what, arrays in inputs_of(graph):
+            found = run_library(library, each, plans[each], arrays)
+            wrong += [f"{each}, {what}: {text}" for text in differences(graph, oracle.run(graph, *arrays), found)]
+    assert wrong == []
+
+
+SCALE = """#include <stdint.h>
+#include "lib/requantize.h"
+#define CALL(name, least, most, headroom) \\
+    void name(int32_t *output, const int32_t *x, const int32_t *multiplier, const int8_t *shift, int32_t size); \\
+    void name(int32_t *output, const int32_t *x, const int32_t *multiplier, const int8_t *shift, int32_t size) { \\
+        for (int32_t i = 0; i < size; i++) { \\
+            output[i] = s2c_scale(x[i], multiplier[i], shift[i], least, most, headroom); \\
+        } \\
+    }
+CALL(mixed_0, -1, 1, 0)
+CALL(mixed_1, -1, 1, 1)
+CALL(right_0, -1, -1, 0)
+CALL(right_1, -1, -1, 1)
+CALL(down_0, -1, 0, 0)
+CALL(down_1, -1, 0, 1)
+CALL(none_0, 0, 0, 0)
+CALL(none_1, 0, 0, 1)
+CALL(left_0, 1, 1, 0)
+CALL(left_1, 1, 1, 1)
+CALL(up_0, 0, 1, 0)
+CALL(up_1, 0, 1, 1)
+"""
+SHIFTS = {"mixed": (-31, 20), "right": (-31, -1), "down": (-31, 0), "none": (0, 0), "left": (1, 20), "up": (0, 20)}
+
+
+def scale_values(least: int, most: int, headroom: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x next to the limit that the proof allows, next to ties, and anywhere."""
+    source = np.random.default_rng(most - least)
+    shift = source.integers(least, most, count, endpoint=True).astype(np.int8)
+    factor = np.where(source.random(count) < 0.3, 1 << 30, source.integers(1 << 30, 1 << 31, count)).astype(np.int32)
+    factor[::17] = (1 << 31) - 1
+    limit = np.int64((1 << (31 - headroom)) - 1) >> np.maximum(shift.astype(np.int64), 0)
+    near = np.sign(source.normal(size=count)) * (limit - source.integers(0, 3, count))
+    ties = source.integers(-400, 400, count) << np.maximum(-shift.astype(np.int64) - source.integers(0, 3, count), 0)
+    anywhere = (source.random(count) * 2 - 1) * limit
+    x = np.choose(source.integers(0, 3, count), [near, ties, anywhere])
+    return np.clip(x, -limit, limit).astype(np.int32), factor, shift
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("name", sorted(COMPILERS))
+def test_scale_is_that_of_tflite(name: str, tmp_path: Path) -> None:
+    """s2c_scale with every combination of literals, where no result is so large that int32 cannot hold it."""
+    source, path = tmp_path / "scale.c", tmp_path / "scale.so"
+    source.write_text(SCALE)
+    kernels = folder("kernels") / "c"
+    check_call([*compiler(name), *FLAGS, "-shared", "-fPIC", f"-I{kernels}", str(source), "-o", str(path)])
+    library = ctypes.CDLL(str(path))
+    for call, (least, most) in SHIFTS.items():
+        for headroom in (0, 1):
+            x, factor, shift = scale_values(least, most, headroom, 3000)
+            found = np.empty_like(x)
+            arrays = [ctypes.c_void_p(each.ctypes.data) for each in (found, x, factor, shift)]
+            library[f"{call}_{headroom}"](*arrays, len(x))
+            for each in zip(x.tolist(), factor.tolist(), shift.tolist(), found.tolist(), strict=True):
+                assert reference.multiply_by_quantized_multiplier(*each[:3]) == each[3], (call, headroom, each)
+
+
+# memory
+
+
+DRIVER_HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+
+
+def driver(plans: Mapping[str, Plan], data: Mapping[str, Sequence[np.ndarray]]) -> str:
+    """A main that runs each net on an arena of exactly its size from malloc, fed from stdin, and prints its outputs."""
+    lines = [DRIVER_HEAD, *(f'#include "{name}.h"' for name in plans), "int main(void) {"]
+    for name, plan in plans.items():
+        lines.append(f"  {{ unsigned char *arena = malloc({name.upper()}_ARENA_BYTES);")
+        lines.append("    if (arena == NULL) { return 2; }")
+        for index, node in enumerate(plan.graph.inputs):
+            lines.append(f"    if (fread({name}_input_{index}(arena), 1, {node.type.bytes}, stdin) == 0) {{ return 1; }}")
+        lines.append(f"    {name}_run(arena);")
+        for index, node in enumerate(plan.graph.outputs):
+            lines.append(f"    fwrite({name}_output_{index}(arena), 1, {node.type.bytes}, stdout);")
+        lines.append("    free(arena); }")
+    return "\n".join([*lines, "  return 0;", "}", ""])
+
+
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+
+
+@pytest.mark.build
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    """Under gcc, all nets in one executable."""
+    gcc = need("gcc")
+    probe = tmp_path / "probe.c"
+    probe.write_text("int main(void) { return 0; }\n")
+    if subprocess.run([gcc, *SANITIZE, str(probe), "-o", str(tmp_path / "probe")], capture_output=True).returncode:
+        pytest.skip("gcc has no libasan or libubsan")
+    graphs = cases("i8") | cases("f32")
+    plans = {name: planned(graph) for name, graph in graphs.items()}
+    data = {name: random_arrays(graph, 7) for name, graph in graphs.items()}
+    main = tmp_path / "main.c"
+    main.write_text(driver(plans, data))
+    sources = write_plans(tmp_path, plans)
+    check_call([gcc, *SANITIZE, *FLAGS, str(main), *sources, "-o", str(tmp_path / "all")])
+    stdin = b"".join(array.tobytes() for arrays in data.values() for array in arrays)
+    done = subprocess.run([str(tmp_path / "all")], input=stdin, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    at = 0
+    for name, graph in graphs.items():
+        for node, wanted in zip(graph.outputs, oracle.run(graph, *data[name]), strict=True):
+            raw = done.stdout[at : at + node.type.bytes]
+            found = np.frombuffer(raw, node.type.numpy).reshape(node.type.shape)
+            assert same_values([wanted], [found]), (name, node.layer)
+            at += node.type.bytes
+    assert at == len(done.stdout)
+
+
+# the emulated target
+
+
+def on_device(dtype: str) -> Graph:
+    """One net with a layer of each kind."""
+    kinds = ("conv2d", "residual", "dense", "row", "pool", "add", "mul", "movement", "concat", "softmax", "function")
+    nodes = [BUILDERS[kind][0](seeded(77 + at), dtype) for at, kind in enumerate((*kinds, "conversion", "relu"))]
+    return joined(nodes)
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("dtype", ["i8", "f32"])
+def test_cortex_m4_equals_the_oracle_in_constant_instructions(dtype: str, tmp_path: Path) -> None:
+    target = load_target("cortex-m4")
+    graph = on_device(dtype)
+    plan = planned(graph)
+    (tmp_path / "one.c").write_text(emit_source(plan, "one", "one", "c"))
+    (tmp_path / "one.h").write_text(emit_header(plan, "one", "one"))
+    build_folder = tmp_path / "build"
+    build_folder.mkdir()
+    for header in ("net.h", "s2c_net.h"):
+        (build_folder / header).write_text(emit_net_header(plan, "one"))
+    image = build(target, tmp_path, "one", build_folder)
+    assert image.warnings == ""
+    counts = set()
+    with Process.start(target, image) as process:
+        for name, arrays in [("random", random_arrays(graph, 3)), *adversarial_inputs(graph).items()]:
+            size = sum(node.type.bytes for node in graph.outputs)
+            raw, counters = process.run(b"".join(each.tobytes() for each in arrays), size)
+            counts.add(counters["instructions"])
+            if dtype == "i8" or name in ("random", "zeros"):
+                assert differences(graph, oracle.run(graph, *arrays), unpack(graph, raw)) == [], name
+    assert len(counts) == 1, sorted(counts)
+
+
+def unpack(graph: Graph, raw: bytes) -> list[np.ndarray]:
+    found, at = [], 0
+    for node in graph.outputs:
+        found.append(np.frombuffer(raw[at : at + node.type.bytes], node.type.numpy).reshape(node.type.shape))
+        at += node.type.bytes
+    return found
