@@ -58,4 +58,4 @@ def scaled_bound(node: Node) -> int:
     accumulator = OPS[node.op].accumulator
     assert accumulator is not None
     shift = OPS[node.op].consts(node)["shift"]
-    return accumulator(node) << max(int(shift.max()), 0)
+    return max(accumulator(node), 1) << max(int(shift.max()), 0)  # a shift by 31 is no shift at all

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -134,7 +133,10 @@ def random_pool(pick: Pick, source: Node, layer: str) -> Node:
     mean = bool(pick(0, 1))
     quant = random_quant(pick) if mean and source.type.quant else source.type.quant
     inside = all(sum(pads) == 0 for pads in geometry["pads"])
-    geometry |= {"mean": mean, "count_pads": bool(pick(0, 1)) or not inside and not holds_values(source, geometry)}
+    geometry |= {
+        "mean": mean,
+        "count_pads": bool(pick(0, 1)) or not inside and not holds_values(source, geometry),
+    }
     return make("average_pool", (source,), layer, quant, **geometry, **random_clamp(pick, quant))
 
 
@@ -169,7 +171,9 @@ def random_elementwise(pick: Pick, source: Node, layer: str) -> Node:
     quant = random_quant(pick) if source.type.quant else None
     kind = pick(0, 4)
     if kind == 0:
-        return make("unary", (source,), layer, quant, function=one_of(pick, ("tanh", "sigmoid", "abs", "silu")))
+        return make(
+            "unary", (source,), layer, quant, function=one_of(pick, ("tanh", "sigmoid", "abs", "silu"))
+        )
     if kind == 1:
         return make("leaky_relu", (source,), layer, quant, alpha=0.125)
     if kind == 2 and quant:
@@ -196,7 +200,9 @@ def random_movement(pick: Pick, source: Node, layer: str) -> Node:
         return make("slice", (source,), layer, starts=starts, steps=steps, shape=counts)
     at = pick(0, rank - 1)
     if kind == 3 and at + 1 < rank:
-        return make("reshape", (source,), layer, shape=(*shape[:at], shape[at] * shape[at + 1], *shape[at + 2 :]))
+        return make(
+            "reshape", (source,), layer, shape=(*shape[:at], shape[at] * shape[at + 1], *shape[at + 2 :])
+        )
     return make("reshape", (source,), layer, shape=(*shape[:at], 1, *shape[at:]) if rank < 5 else shape)
 
 

@@ -18,7 +18,10 @@ from s2c.plan import Plan
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 FLAGS = (*WARNINGS, "-ffp-contract=off", "-fno-builtin")
 ZIG = (sys.executable, "-m", "ziglang", "cc")
-COMPILERS: Mapping[str, Sequence[str]] = {"gcc": ("gcc", "-O1"), "zig": (*ZIG, "-O2", "-fno-sanitize=undefined", "-g0")}
+COMPILERS: Mapping[str, Sequence[str]] = {
+    "gcc": ("gcc", "-O1"),
+    "zig": (*ZIG, "-O2", "-fno-sanitize=undefined", "-g0"),
+}
 
 
 def compiler(name: str) -> Sequence[str]:

@@ -19,7 +19,6 @@ from graphs import (
     random_graph,
     relu,
     seeded,
-    single,
     tensor,
     weights,
 )
@@ -67,7 +66,14 @@ def test_comment_text_cannot_leave_a_comment(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0.0F"), (-0.0, "-0.0F"), (1.0, "1.0F"), (0.1, "0.100000001F"), (1e-40, "9.99994610e-41F"), (2.0**24, "16777216.0F")],
+    [
+        (0.0, "0.0F"),
+        (-0.0, "-0.0F"),
+        (1.0, "1.0F"),
+        (0.1, "0.100000001F"),
+        (1e-40, "9.99994610e-41F"),
+        (2.0**24, "16777216.0F"),
+    ],
 )
 def test_float_literals(value: float, text: str) -> None:
     assert float(np.float32(text.rstrip("F"))) == float(np.float32(value))
@@ -85,7 +91,11 @@ def test_float_literals_read_back(value: float) -> None:
 
 
 def test_not_finite() -> None:
-    assert [format_float(each) for each in (np.inf, -np.inf, np.nan)] == ["S2C_INFINITY", "-S2C_INFINITY", "S2C_NAN"]
+    assert [format_float(each) for each in (np.inf, -np.inf, np.nan)] == [
+        "S2C_INFINITY",
+        "-S2C_INFINITY",
+        "S2C_NAN",
+    ]
     assert format_array(np.array([np.inf, 1], np.float32)) == "    S2C_INFINITY, 1.0F"
 
 
@@ -157,7 +167,9 @@ def test_golden_files(request: pytest.FixtureRequest) -> None:
             (GOLDENS / f"{name}.txt").write_text(text)
     assert sorted(path.name for path in GOLDENS.iterdir()) == sorted(f"{name}.txt" for name in found)
     for name, text in found.items():
-        assert text == (GOLDENS / f"{name}.txt").read_text(), f"{name}: run pytest --renew if the change is wanted"
+        assert text == (GOLDENS / f"{name}.txt").read_text(), (
+            f"{name}: run pytest --renew if the change is wanted"
+        )
 
 
 def test_same_graph_same_bytes() -> None:
@@ -180,7 +192,10 @@ def test_other_process_same_bytes() -> None:
     script = DIGEST.format(path=[str(Path(__file__).parent), *sys.path])
     printed = {
         subprocess.run(
-            [sys.executable, "-c", script], check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}
+            [sys.executable, "-c", script],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("0", "1")
     }
@@ -194,7 +209,10 @@ def test_nothing_is_emitted_twice() -> None:
     two = make("unary", (make("pad", (one,), "p", pads=((0, 0),) * 4, value=0),), "v", QUANT, function="tanh")
     source = emit_source(planned(Graph((x,), (one, two))), "n", "t", "c")
     assert source.count("[256] = {") == 1 and source.count("S2C_LAYER void n_map_i8_") == 1
-    for line in ("#define S2C_INLINE static inline __attribute__((always_inline, unused))", "S2C_INLINE void map_i8("):
+    for line in (
+        "#define S2C_INLINE static inline __attribute__((always_inline, unused))",
+        "S2C_INLINE void map_i8(",
+    ):
         assert source.count(line) == 1
     assert source.count("#include") == 1
 
@@ -250,7 +268,7 @@ def test_hostile_names_compile(name: str, tmp_path: Path) -> None:
 def test_header_is_cpp_too(command: Sequence[str], tmp_path: Path) -> None:
     need(command[0])
     (tmp_path / "tiny.h").write_text(files(tiny())["tiny.h"])
-    use = 'int main() { static unsigned char a[TINY_ARENA_BYTES]; tiny_run(a); return tiny_output_0(a)[0] + *tiny_input_0(a); }\n'
+    use = "int main() { static unsigned char a[TINY_ARENA_BYTES]; tiny_run(a); return tiny_output_0(a)[0] + *tiny_input_0(a); }\n"
     (tmp_path / "use.cpp").write_text('#include "tiny.h"\n#include "tiny.h"\n' + use)
     flags = ("-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-c")
     assert check_call([*command, *flags, str(tmp_path / "use.cpp"), "-o", str(tmp_path / "use.o")]) == ""
@@ -271,7 +289,9 @@ def test_every_global_symbol_has_the_prefix(tmp_path: Path) -> None:
 
 def log_of_negative() -> Graph:
     x = tensor("x", 1, 9)
-    return Graph((x,), (make("unary", (x,), "log", function="log"), make("unary", (x,), "exp", function="reciprocal")))
+    return Graph(
+        (x,), (make("unary", (x,), "log", function="log"), make("unary", (x,), "exp", function="reciprocal"))
+    )
 
 
 NETS = {
@@ -302,7 +322,9 @@ def test_main_checks_the_golden_results(name: str, cc: str, tmp_path: Path) -> N
     def status(changed: Sequence[Golden]) -> int:
         (tmp_path / "main.c").write_text(emit_main(planned(graph), name, changed))
         check = str(tmp_path / "check")
-        printed = check_call([*command, *WARNINGS, str(tmp_path / "main.c"), str(tmp_path / "net.o"), "-o", check])
+        printed = check_call(
+            [*command, *WARNINGS, str(tmp_path / "main.c"), str(tmp_path / "net.o"), "-o", check]
+        )
         assert printed == ""
         return subprocess.run([check]).returncode
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from s2c.ir import Node, Quant
 from s2c.ops import OPS, make
-from s2c.ops.pooling import MOST_VALUES
 from s2c.ops.core import add_scales
 from s2c.ops.integer import (
     quantize_multiplier,
@@ -28,11 +27,30 @@ from s2c.ops.integer import (
     scale,
     scale_once,
 )
+from s2c.ops.pooling import MOST_VALUES
 
 LOW, HIGH = -(1 << 31), (1 << 31) - 1
-EXTREMES = [LOW, LOW + 1, -(1 << 30) - 1, -(1 << 30), -3, -2, -1, 0, 1, 2, 3, (1 << 30) - 1, 1 << 30, HIGH - 1, HIGH]
+EXTREMES = [
+    LOW,
+    LOW + 1,
+    -(1 << 30) - 1,
+    -(1 << 30),
+    -3,
+    -2,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    (1 << 30) - 1,
+    1 << 30,
+    HIGH - 1,
+    HIGH,
+]
 int32 = st.one_of(st.sampled_from(EXTREMES), st.integers(LOW, HIGH), st.integers(-300, 300))
-multiplier = st.one_of(st.sampled_from([1 << 30, (1 << 30) + 1, HIGH - 1, HIGH, 0]), st.integers(1 << 30, HIGH))
+multiplier = st.one_of(
+    st.sampled_from([1 << 30, (1 << 30) + 1, HIGH - 1, HIGH, 0]), st.integers(1 << 30, HIGH)
+)
 thorough = settings(max_examples=400, deadline=None, derandomize=True)
 
 
@@ -76,7 +94,10 @@ def test_scale_of_arrays_is_scale_of_each() -> None:
     factors = source.integers(1 << 30, 1 << 31, 8)
     shifts = source.integers(-20, 7, 8)
     wanted = [
-        [reference.multiply_by_quantized_multiplier(*map(int, each)) for each in zip(row, factors, shifts, strict=True)]
+        [
+            reference.multiply_by_quantized_multiplier(*map(int, each))
+            for each in zip(row, factors, shifts, strict=True)
+        ]
         for row in x
     ]
     np.testing.assert_array_equal(scale(x, factors, shifts), wanted)
@@ -92,7 +113,19 @@ def test_scale_once_is_the_nearest_integer(x: int, factor: int, shift: int) -> N
 
 def reals() -> Iterator[float]:
     source = random.Random(0)
-    yield from (1.0, 0.5, 0.25, 0.999999999999, 1 - 2.0**-32, 1 - 2.0**-33, 2.0**-31, 2.0**-32, 3.0, 1e6, 1e-9)
+    yield from (
+        1.0,
+        0.5,
+        0.25,
+        0.999999999999,
+        1 - 2.0**-32,
+        1 - 2.0**-33,
+        2.0**-31,
+        2.0**-32,
+        3.0,
+        1e6,
+        1e-9,
+    )
     for _ in range(500):
         yield math.exp(source.uniform(-20, 15))
 
@@ -155,7 +188,9 @@ def test_add_is_that_of_tflite(seed: int) -> None:
 def plain_average(values: int, channels: int) -> Node:
     source = tensor("x", 1, values, 1, channels, quant=Quant((0.5,), 7))
     geometry = {"kernel": (values, 1), "stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
-    return make("average_pool", (source,), "average", Quant((0.5,), 7), **geometry, count_pads=False, mean=False)
+    return make(
+        "average_pool", (source,), "average", Quant((0.5,), 7), **geometry, count_pads=False, mean=False
+    )
 
 
 @pytest.mark.parametrize("values", [1, 2, 3, 7, 16, 49, 100, 255, 1001, 2047, MOST_VALUES])

@@ -58,7 +58,9 @@ def test_rewrite_copies_what_depends_on_a_change_alone() -> None:
     x = tensor("x", 2)
     left, right = relu(x, "left"), relu(x, "right")
     total = make("add", (left, right), "total")
-    changed = Graph((x,), (total,)).rewrite(lambda node, uses: node.with_attrs(lo=1.0) if node is left else None)
+    changed = Graph((x,), (total,)).rewrite(
+        lambda node, uses: node.with_attrs(lo=1.0) if node is left else None
+    )
     new_left, new_right = changed.outputs[0].inputs
     assert new_right is right and new_left.attrs["lo"] == 1.0 and new_left.inputs == (x,)
     assert left.attrs["lo"] == 0.0

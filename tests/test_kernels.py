@@ -12,12 +12,8 @@ import numpy as np
 import pytest
 import reference
 from graphs import (
-    GEOMETRY,
-    KERNELS,
-    QUANT,
     Pick,
     floats,
-    has_host_kernel,
     integers,
     lowered,
     one_of,
@@ -44,14 +40,14 @@ from s2c import oracle
 from s2c.emit.c_family import emit_header, emit_source
 from s2c.emit.project import emit_net_header
 from s2c.inputs import adversarial_inputs
-from s2c.ir import Graph, Node, Quant, Type, constant, input_node
+from s2c.ir import Graph, Node, Quant, Type
 from s2c.kernel import list_kernels
-from s2c.ops import OPS, is_core, make
+from s2c.ops import OPS, make
 from s2c.ops.core import ROUNDINGS
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.integer import quantize_multiplier
 from s2c.ops.softmax import RESULT
-from s2c.plan import Plan, make_plan
+from s2c.plan import Plan
 from s2c.resources import folder
 from s2c.target import Process, build, load_target
 
@@ -230,7 +226,9 @@ def directed(dtype: str) -> dict[str, Graph]:
     if dtype == "f32":
         return {"f32_functions": joined([unary(name, tensor("x", 3, 7)) for name in sorted(FUNCTIONS)])}
     return {
-        "i8_sums_near_2_31": joined([large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]),
+        "i8_sums_near_2_31": joined(
+            [large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]
+        ),
         "i8_left_shifts": joined([left_shifts(headroom) for headroom in (0, 1)]),
         "i8_means": joined([mean(count, pads) for count in (1, 2, 5) for pads in (0, 1)]),
         "i8_softmax": joined([rows_of(size) for size in (1, 2, 3, 10, 127, 255, 256, 300)]),
@@ -265,7 +263,12 @@ def left_shifts(headroom: int) -> Node:
 def mean(count: int, pads: int) -> Node:
     """Means over several positions, those at the border of fewer values."""
     x = tensor("x", 2, 5, 5, 3, quant=Quant((0.3,), -77))
-    geometry = {"kernel": (count, count), "stride": (1, 2), "dilation": (1, 1), "pads": ((pads, 0), (0, pads))}
+    geometry = {
+        "kernel": (count, count),
+        "stride": (1, 2),
+        "dilation": (1, 1),
+        "pads": ((pads, 0), (0, pads)),
+    }
     if count <= pads:
         geometry["pads"] = ((0, 0), (0, 0))
     return make("average_pool", (x,), "m", Quant((0.21,), 55), **geometry, count_pads=False, mean=True)
@@ -292,7 +295,9 @@ def expected_arguments(nodes: Sequence[Node], scratch: bool) -> tuple[int, list[
     inputs = len(nodes[0].inputs) + sum(len(node.inputs) - 1 for node in nodes[1:])
     consts = [name for node in nodes for name in OPS[node.op].consts(node)]
     params = [name for node in nodes for name in OPS[node.op].params(node)]
-    assert len(set(params)) == len(params), f"two ops of {[node.op for node in nodes]} share a parameter's name"
+    assert len(set(params)) == len(params), (
+        f"two ops of {[node.op for node in nodes]} share a parameter's name"
+    )
     return inputs, [*(["scratch"] if scratch else []), *consts, *params]
 
 
@@ -311,7 +316,9 @@ def test_signatures_are_those_of_the_op_table() -> None:
 
 def test_every_core_op_has_kernels() -> None:
     """On floats and int8 each, under every stem that it can have."""
-    stems = {name: [name] for name, op in OPS.items() if op.lower is None and name not in ("input", "constant")}
+    stems = {
+        name: [name] for name, op in OPS.items() if op.lower is None and name not in ("input", "constant")
+    }
     stems["map"] = sorted(FUNCTIONS)
     keys = {f"{stem}_f32" for names in stems.values() for stem in names}
     keys |= {f"{stem}_i8" for name in stems for stem in [name]}
@@ -368,7 +375,9 @@ def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
     for each, graph in graphs.items():
         for what, arrays in inputs_of(graph):
             found = run_library(library, each, plans[each], arrays)
-            wrong += [f"{each}, {what}: {text}" for text in differences(graph, oracle.run(graph, *arrays), found)]
+            wrong += [
+                f"{each}, {what}: {text}" for text in differences(graph, oracle.run(graph, *arrays), found)
+            ]
     assert wrong == []
 
 
@@ -394,18 +403,31 @@ CALL(left_1, 1, 1, 1)
 CALL(up_0, 0, 1, 0)
 CALL(up_1, 0, 1, 1)
 """
-SHIFTS = {"mixed": (-31, 20), "right": (-31, -1), "down": (-31, 0), "none": (0, 0), "left": (1, 20), "up": (0, 20)}
+SHIFTS = {
+    "mixed": (-31, 20),
+    "right": (-31, -1),
+    "down": (-31, 0),
+    "none": (0, 0),
+    "left": (1, 20),
+    "up": (0, 20),
+}
 
 
-def scale_values(least: int, most: int, headroom: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def scale_values(
+    least: int, most: int, headroom: int, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x next to the limit that the proof allows, next to ties, and anywhere."""
     source = np.random.default_rng(most - least)
     shift = source.integers(least, most, count, endpoint=True).astype(np.int8)
-    factor = np.where(source.random(count) < 0.3, 1 << 30, source.integers(1 << 30, 1 << 31, count)).astype(np.int32)
+    factor = np.where(source.random(count) < 0.3, 1 << 30, source.integers(1 << 30, 1 << 31, count)).astype(
+        np.int32
+    )
     factor[::17] = (1 << 31) - 1
     limit = np.int64((1 << (31 - headroom)) - 1) >> np.maximum(shift.astype(np.int64), 0)
     near = np.sign(source.normal(size=count)) * (limit - source.integers(0, 3, count))
-    ties = source.integers(-400, 400, count) << np.maximum(-shift.astype(np.int64) - source.integers(0, 3, count), 0)
+    ties = source.integers(-400, 400, count) << np.maximum(
+        -shift.astype(np.int64) - source.integers(0, 3, count), 0
+    )
     anywhere = (source.random(count) * 2 - 1) * limit
     x = np.choose(source.integers(0, 3, count), [near, ties, anywhere])
     return np.clip(x, -limit, limit).astype(np.int32), factor, shift
@@ -427,7 +449,11 @@ def test_scale_is_that_of_tflite(name: str, tmp_path: Path) -> None:
             arrays = [ctypes.c_void_p(each.ctypes.data) for each in (found, x, factor, shift)]
             library[f"{call}_{headroom}"](*arrays, len(x))
             for each in zip(x.tolist(), factor.tolist(), shift.tolist(), found.tolist(), strict=True):
-                assert reference.multiply_by_quantized_multiplier(*each[:3]) == each[3], (call, headroom, each)
+                assert reference.multiply_by_quantized_multiplier(*each[:3]) == each[3], (
+                    call,
+                    headroom,
+                    each,
+                )
 
 
 # memory
@@ -443,7 +469,9 @@ def driver(plans: Mapping[str, Plan], data: Mapping[str, Sequence[np.ndarray]]) 
         lines.append(f"  {{ unsigned char *arena = malloc({name.upper()}_ARENA_BYTES);")
         lines.append("    if (arena == NULL) { return 2; }")
         for index, node in enumerate(plan.graph.inputs):
-            lines.append(f"    if (fread({name}_input_{index}(arena), 1, {node.type.bytes}, stdin) == 0) {{ return 1; }}")
+            lines.append(
+                f"    if (fread({name}_input_{index}(arena), 1, {node.type.bytes}, stdin) == 0) {{ return 1; }}"
+            )
         lines.append(f"    {name}_run(arena);")
         for index, node in enumerate(plan.graph.outputs):
             lines.append(f"    fwrite({name}_output_{index}(arena), 1, {node.type.bytes}, stdout);")
@@ -460,7 +488,9 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     gcc = need("gcc")
     probe = tmp_path / "probe.c"
     probe.write_text("int main(void) { return 0; }\n")
-    if subprocess.run([gcc, *SANITIZE, str(probe), "-o", str(tmp_path / "probe")], capture_output=True).returncode:
+    if subprocess.run(
+        [gcc, *SANITIZE, str(probe), "-o", str(tmp_path / "probe")], capture_output=True
+    ).returncode:
         pytest.skip("gcc has no libasan or libubsan")
     graphs = cases("i8") | cases("f32")
     plans = {name: planned(graph) for name, graph in graphs.items()}
@@ -487,8 +517,22 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
 
 def on_device(dtype: str) -> Graph:
     """One net with a layer of each kind."""
-    kinds = ("conv2d", "residual", "dense", "row", "pool", "add", "mul", "movement", "concat", "softmax", "function")
-    nodes = [BUILDERS[kind][0](seeded(77 + at), dtype) for at, kind in enumerate((*kinds, "conversion", "relu"))]
+    kinds = (
+        "conv2d",
+        "residual",
+        "dense",
+        "row",
+        "pool",
+        "add",
+        "mul",
+        "movement",
+        "concat",
+        "softmax",
+        "function",
+    )
+    nodes = [
+        BUILDERS[kind][0](seeded(77 + at), dtype) for at, kind in enumerate((*kinds, "conversion", "relu"))
+    ]
     return joined(nodes)
 
 

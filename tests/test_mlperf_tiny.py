@@ -47,7 +47,9 @@ def image_inputs() -> np.ndarray:
 
 def machine_inputs() -> np.ndarray:
     """Five consecutive mel frames each, quantized as the net declares."""
-    frames = np.fromfile(data("mlperf_tiny/normal_id_01_00000000_hist_librosa.bin"), np.float32).reshape(-1, 128)
+    frames = np.fromfile(data("mlperf_tiny/normal_id_01_00000000_hist_librosa.bin"), np.float32).reshape(
+        -1, 128
+    )
     rows = np.stack([frames[start : start + 5].reshape(1, 640) for start in range(len(frames) - 4)])
     return np.clip(np.rint(rows / 0.3910152316093445) + 89, -128, 127).astype(np.int8)
 
@@ -61,7 +63,9 @@ NETS = {
     "vww": Net("mlperf_tiny/vww_96_int8.tflite", lambda: random_inputs(1, 96, 96, 3), 273e3, 57.1e3, 25e6),
     "resnet8": Net("mlperf_tiny/pretrainedResnet_quant.tflite", image_inputs, 107e3, 52.2e3, 50e6),
     "ad01": Net("mlperf_tiny/ad01_int8.tflite", machine_inputs, 282e3, 1.2e3, 1.2e6),
-    "sww": Net("mlperf_tiny/str_ww_ref_model.tflite", lambda: random_inputs(1, 30, 1, 40), 84e3, 10.9e3, 4.5e6),
+    "sww": Net(
+        "mlperf_tiny/str_ww_ref_model.tflite", lambda: random_inputs(1, 30, 1, 40), 84e3, 10.9e3, 4.5e6
+    ),
 }
 TARGETS = ("host", "cortex-m4", "cortex-m7", "cortex-m33")
 # Right answers of 1,000, of LiteRT's reference kernels and so ours; with XNNPACK, LiteRT's default, it has 902 and 878.
@@ -142,7 +146,9 @@ FLOAT_ONNX = (
 def float_inputs(shape: list[int]) -> np.ndarray:
     """Of the size that images, spectra and features have."""
     source = np.random.default_rng(0)
-    return (source.normal(size=(3, *shape)) * np.array([1.0, 3.0, 30.0]).reshape(-1, *[1] * len(shape))).astype(np.float32)
+    return (
+        source.normal(size=(3, *shape)) * np.array([1.0, 3.0, 30.0]).reshape(-1, *[1] * len(shape))
+    ).astype(np.float32)
 
 
 @pytest.mark.parametrize("target", ("host", "cortex-m4"))
@@ -167,11 +173,15 @@ def test_floats_equal_onnxruntime(path: str, target: str) -> None:
 
 
 QDQ = {
-    "mlperf_tiny_onnx/deep_autoencoder.onnx": lambda: (machine_inputs().astype(np.float32) - 89) * np.float32(0.39101523),
+    "mlperf_tiny_onnx/deep_autoencoder.onnx": lambda: (
+        (machine_inputs().astype(np.float32) - 89) * np.float32(0.39101523)
+    ),
     "mlperf_tiny_onnx/kws_ref_model.onnx": lambda: (
         (keyword_inputs().reshape(-1, 1, 490)[:200].astype(np.float32) - 83) * np.float32(0.5847029)
     ),
-    "mlperf_tiny_onnx/mobilenet_v1.onnx": lambda: (random_inputs(1, 3, 96, 96)[:20].astype(np.float32) + 128) / 255,
+    "mlperf_tiny_onnx/mobilenet_v1.onnx": lambda: (
+        (random_inputs(1, 3, 96, 96)[:20].astype(np.float32) + 128) / 255
+    ),
     "mlperf_tiny_onnx/resnet.onnx": lambda: image_inputs()[:200].astype(np.float32) + 128,
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from graphs import (
     GEOMETRY,
+    Pick,
     floats,
     integers,
     lowered,
@@ -29,7 +30,6 @@ from graphs import (
     single,
     tensor,
 )
-from graphs import Pick
 
 from s2c import oracle
 from s2c.check import check_types
@@ -83,7 +83,9 @@ def unary(pick: Pick, dtype: str) -> Graph:
 def batchnorm(pick: Pick, dtype: str) -> Graph:
     source = image(pick, dtype)
     channels = source.type.shape[-1]
-    return single(make("batchnorm", (source,), "b", scale=floats(pick, channels), shift=floats(pick, channels)))
+    return single(
+        make("batchnorm", (source,), "b", scale=floats(pick, channels), shift=floats(pick, channels))
+    )
 
 
 def prelu(pick: Pick, dtype: str) -> Graph:
@@ -108,7 +110,10 @@ def binary(op: str) -> Case:
 
 def concat(pick: Pick, dtype: str) -> Graph:
     first, axis = image(pick, dtype), pick(0, 3)
-    shapes = [tuple(pick(1, 4) if at == axis else each for at, each in enumerate(first.type.shape)) for _ in range(2)]
+    shapes = [
+        tuple(pick(1, 4) if at == axis else each for at, each in enumerate(first.type.shape))
+        for _ in range(2)
+    ]
     others = tuple(tensor(f"y{at}", *shape, quant=first.type.quant) for at, shape in enumerate(shapes))
     inputs = (first, *others)
     return Graph(inputs, (make("concat", (*inputs, first), "c", axis=axis),))
@@ -165,7 +170,9 @@ def lower_all(graph: Graph) -> Graph:
     return lower(graph, lambda node: False)
 
 
-@pytest.mark.parametrize(("op", "dtype"), [(op, dtype) for op, (_, dtypes) in CASES.items() for dtype in dtypes])
+@pytest.mark.parametrize(
+    ("op", "dtype"), [(op, dtype) for op, (_, dtypes) in CASES.items() for dtype in dtypes]
+)
 def test_lowering_means_the_same(op: str, dtype: str) -> None:
     done = 0
     for seed in SEEDS:
@@ -190,7 +197,18 @@ def has_one_count(graph: Graph) -> bool:
 
 
 # In the others sums and products of infinities have no one meaning.
-PLAIN = ("concat", "expand", "leaky_relu", "max_pool", "pad", "prelu", "quantize", "reshape", "slice", "transpose")
+PLAIN = (
+    "concat",
+    "expand",
+    "leaky_relu",
+    "max_pool",
+    "pad",
+    "prelu",
+    "quantize",
+    "reshape",
+    "slice",
+    "transpose",
+)
 
 
 @pytest.mark.parametrize("op", PLAIN)
@@ -266,7 +284,9 @@ def test_random_operands_of_add_and_mul_run_as_core_ops(seed: int) -> None:
 @pytest.mark.parametrize("scale", [0.01, 0.1, 1.0, 8.0])
 def test_int8_softmax_is_near_softmax(scale: float) -> None:
     """Within a step of 1/256 of the real function, for all that a row can be."""
-    rows = np.stack([np.full(7, 127), np.full(7, -128), np.arange(7) * 40 - 128, np.arange(7) % 2 * 255 - 128])
+    rows = np.stack(
+        [np.full(7, 127), np.full(7, -128), np.arange(7) * 40 - 128, np.arange(7) % 2 * 255 - 128]
+    )
     x = tensor("x", *rows.shape, quant=Quant((scale,), 0))
     found = oracle.run(single(make("softmax", (x,), "s", RESULT, beta=1.0)), rows.astype(np.int8))[0]
     powers = np.exp(scale * (rows - rows.max(axis=1, keepdims=True)))
@@ -302,7 +322,9 @@ def test_pad_counts_as_zero_point_in_a_convolution() -> None:
     x = tensor("x", 1, 1, 1, 1, quant=Quant((1.0,), 7))
     attrs = {"weight": np.ones((1, 3, 3, 1), np.int8), "bias": np.zeros(1, np.int32)}
     geometry = {**GEOMETRY, "pads": ((1, 1), (1, 1))}
-    node = make("conv2d", (x,), "c", Quant((1.0,), 7), **attrs, weight_scale=np.float32([1.0]), groups=1, **geometry)
+    node = make(
+        "conv2d", (x,), "c", Quant((1.0,), 7), **attrs, weight_scale=np.float32([1.0]), groups=1, **geometry
+    )
     assert oracle.run(single(node), np.full((1, 1, 1, 1), 9, np.int8))[0].tolist() == [[[[9]]]]
 
 

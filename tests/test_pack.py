@@ -26,8 +26,40 @@ def test_unpack_is_the_inverse(name: str, shape: tuple[int, int, int]) -> None:
 
 
 def test_interleave_alternates_columns_and_leaves_the_rest_plain() -> None:
-    assert PACKINGS["interleave_2"].pack(WEIGHT).tolist() == [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11, 12, 13, 14]
-    assert PACKINGS["interleave_4"].pack(WEIGHT).tolist() == [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, 12, 13, 14]
+    assert PACKINGS["interleave_2"].pack(WEIGHT).tolist() == [
+        0,
+        3,
+        1,
+        4,
+        2,
+        5,
+        6,
+        9,
+        7,
+        10,
+        8,
+        11,
+        12,
+        13,
+        14,
+    ]
+    assert PACKINGS["interleave_4"].pack(WEIGHT).tolist() == [
+        0,
+        3,
+        6,
+        9,
+        1,
+        4,
+        7,
+        10,
+        2,
+        5,
+        8,
+        11,
+        12,
+        13,
+        14,
+    ]
     assert PACKINGS["interleave_8"].pack(WEIGHT).tolist() == list(range(15))
 
 

@@ -28,8 +28,7 @@ from s2c.cost import call_cost, macs, parameters, plan_macs
 from s2c.ir import Graph, Node, Quant, constant
 from s2c.kernel import evaluate
 from s2c.ops import make
-from s2c.plan import Plan, greedy_order, make_plan, run
-from s2c.plan import choose_kernels
+from s2c.plan import Plan, choose_kernels, greedy_order, make_plan, run
 
 
 def check_plan(graph: Graph, seed: int = 0) -> Plan:
@@ -52,7 +51,9 @@ def check_memory(plan: Plan) -> None:
         if call.scratch is not None:
             spans.append((call.scratch, evaluate(call.kernel.scratch, call.params)))
     for offset, size in spans:
-        assert offset % 4 == 0 and 0 <= offset and offset + size <= plan.arena_bytes, f"{offset} {size}\n{plan}"
+        assert offset % 4 == 0 and 0 <= offset and offset + size <= plan.arena_bytes, (
+            f"{offset} {size}\n{plan}"
+        )
 
 
 @settings(max_examples=250, deadline=None, derandomize=True)
@@ -115,7 +116,12 @@ SHARED = {
         (
             make(
                 "mul",
-                (X, make("slice", (other(X),), "s", starts=(0, 0, 0, 0), steps=(1, 1, 1, 1), shape=(1, 1, 1, 2))),
+                (
+                    X,
+                    make(
+                        "slice", (other(X),), "s", starts=(0, 0, 0, 0), steps=(1, 1, 1, 1), shape=(1, 1, 1, 2)
+                    ),
+                ),
                 "m",
                 QUANT,
             ),
@@ -128,7 +134,9 @@ SHARED = {
     ),
     "concat of concats": Graph(
         (X,),
-        (lambda c: (make("concat", (c, c), "d", axis=0), relu(c, "r")))(make("concat", (X, other(X)), "c", axis=3)),
+        (lambda c: (make("concat", (c, c), "d", axis=0), relu(c, "r")))(
+            make("concat", (X, other(X)), "c", axis=3)
+        ),
     ),
     "slice with negative steps": Graph(
         (X,), (make("slice", (X,), "s", starts=(0, 2, 4, 1), steps=(1, -2, -3, -1), shape=(1, 2, 2, 2)),)
@@ -232,7 +240,10 @@ def test_greedy_order_saves_memory() -> None:
     """Two wide branches that end in a small value each: one after the other, not side by side."""
     x = image(1, 8, 8, 4)
     whole = {"kernel": (8, 8), "stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
-    wide = [make("pad", (other(x, name),), "p", pads=((0, 0), (9, 9), (9, 9), (0, 0)), value=0) for name in ("tanh", "abs")]
+    wide = [
+        make("pad", (other(x, name),), "p", pads=((0, 0), (9, 9), (9, 9), (0, 0)), value=0)
+        for name in ("tanh", "abs")
+    ]
     narrow = [make("max_pool", (each,), "m", QUANT, **{**whole, "kernel": (26, 26)}) for each in wide]
     plan = check_plan(Graph((x,), (add(narrow[0], narrow[1]),)))
     assert plan.arena_bytes < 2 * wide[0].type.bytes

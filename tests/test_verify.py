@@ -20,7 +20,7 @@ from s2c.emit import c_family
 from s2c.image import Facts
 from s2c.program import save_arrays
 from s2c.resources import folder as data_folder
-from s2c.verify import Run, compare, image_claims, instructions_claim, outputs_claim, verify
+from s2c.verify import Run, compare, image_claims, instructions_claim, outputs_claim, round_again, verify
 
 DEMO = Path(__file__).parents[1] / "demo"
 INT8 = DEMO / "digits_int8.onnx"
@@ -65,6 +65,20 @@ def test_an_output_near_zero_is_held_to_its_usual_magnitude() -> None:
     runs = [run("a", 1.0, 1.0), run("b", -1.0, -1.0), run("c", 1e-4, 1.01e-4)]
     assert outputs_claim(runs).status == "tested"
     assert outputs_claim(runs[2:]).status == "failed"
+
+
+def test_an_amplified_rounding_is_told() -> None:
+    amplified = run("a", [1.0, 0.0], [1.0, 2e-5])
+    amplified = replace(amplified, comparisons=(replace(amplified.comparisons[0], sensitivity=8e-6),))
+    claim = outputs_claim([amplified])
+    assert (claim.status, claim.failures) == ("tested", ())
+    text = "outputs: input 'a', output 0: an error of 2e-05, which rounding alone may cause here"
+    assert claim.unproved == (text,)
+
+
+def test_rounding_again_moves_floats_by_one_step() -> None:
+    moved = round_again(np.ones(100, np.float32), np.random.default_rng(0))
+    assert set(moved.view(np.int32) - np.float32(1).view(np.int32)) == {-1, 1}
 
 
 def test_subnormal_outputs_may_be_flushed() -> None:

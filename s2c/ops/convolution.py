@@ -9,16 +9,8 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
-from s2c.ops.core import (
-    bounds,
-    infer_window,
-    integer_bounds,
-    real_clamp,
-    round_away,
-    rounds_once,
-    taps,
-    window_outputs,
-)
+from s2c.ops.clamp import bounds, integer_bounds, real_clamp
+from s2c.ops.core import round_away
 from s2c.ops.integer import (
     HIGHEST,
     LOWEST,
@@ -29,7 +21,9 @@ from s2c.ops.integer import (
     scale_once,
     zero_of,
 )
+from s2c.ops.matmul import rounds_once
 from s2c.ops.table import Op, always, like_input
+from s2c.ops.window import infer_window, taps, window_outputs
 
 # conv2d: input [batch, height, width, channels], weight [outputs, kernel h, kernel w, channels / groups]
 

@@ -9,236 +9,27 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
+from s2c.ops.clamp import bounds, integer_bounds, real_clamp
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.integer import (
     HIGHEST,
     LOWEST,
     quantize_multiplier,
-    quantized_range,
     saturate,
     scale,
     scale_of,
-    scale_once,
     zero_of,
 )
+from s2c.ops.matmul import (
+    eval_matmul,
+    infer_matmul,
+    matmul_accumulator,
+    matmul_consts,
+    matmul_macs,
+    matmul_params,
+)
 from s2c.ops.table import Consts, Op, Params, always, like_input
-
-UNBOUNDED = (-math.inf, math.inf)
-
-
-def bounds(node: Node) -> tuple[float, float]:
-    """The real clamp fused into a node."""
-    return node.attrs.get("lo", UNBOUNDED[0]), node.attrs.get("hi", UNBOUNDED[1])
-
-
-def real_clamp(x: np.ndarray, lo: float, hi: float) -> np.ndarray:
-    """Two selects, so NaN passes through; -0.0 and 0.0 are equal."""
-    x = np.where(x < lo, np.float32(lo), x)
-    return np.where(x > hi, np.float32(hi), x).astype(np.float32)
-
-
-# matmul: output[r, g*N + n] = clamp(sum over k of input[r, g*K + k] * weight[g, n, k] + bias[g*N + n])
-
-
-def matmul_extents(node: Node) -> tuple[int, int, int, int]:
-    """rows, groups, columns (outputs of a group), depth (inputs of a group)."""
-    groups, columns, depth = node.attrs["weight"].shape
-    return node.inputs[0].type.size // (groups * depth), groups, columns, depth
-
-
-def infer_matmul(node: Node) -> Type:
-    kind = node.inputs[0].type
-    groups, columns, depth = node.attrs["weight"].shape
-    if kind.shape[-1] != groups * depth:
-        raise error(
-            node.layer,
-            f"an input whose last axis is {groups * depth}, as the weights have",
-            str(kind),
-            "check the layer's shapes",
-        )
-    return Type((*kind.shape[:-1], groups * columns), kind.dtype, node.type.quant)
-
-
-def matmul_sums(node: Node, x: np.ndarray) -> np.ndarray:
-    """The contraction with bias, [rows, groups * columns], as float64; integers below 2**53 are exact."""
-    rows, groups, columns, depth = matmul_extents(node)
-    wide = x.reshape(rows, groups, depth).astype(np.float64).transpose(1, 0, 2)
-    weight = node.attrs["weight"].astype(np.float64).transpose(0, 2, 1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums = np.matmul(wide, weight).transpose(1, 0, 2).reshape(rows, groups * columns)
-        return np.asarray(sums + node.attrs["bias"].astype(np.float64))
-
-
-def eval_matmul(node: Node, x: np.ndarray) -> np.ndarray:
-    sums = matmul_sums(node, x)
-    if node.type.dtype == "i8":
-        accumulator = sums.astype(np.int64)
-        rescale = scale_once if rounds_once(node) else scale
-        scaled = rescale(accumulator, node.attrs["multiplier"], node.attrs["shift"])
-        y = saturate(scaled + matmul_zero(node), *integer_bounds(node))
-    else:
-        with np.errstate(over="ignore"):
-            y = real_clamp(sums.astype(np.float32), *bounds(node))
-    return y.reshape(node.type.shape)
-
-
-def integer_bounds(node: Node) -> tuple[int, int]:
-    return quantized_range(node.type, *bounds(node))
-
-
-def matmul_consts(node: Node) -> Consts:
-    quantized = ("multiplier", "shift") if node.type.dtype == "i8" else ()
-    return {name: node.attrs[name] for name in ("weight", "bias", *quantized)}
-
-
-def matmul_params(node: Node) -> Params:
-    rows, groups, columns, depth = matmul_extents(node)
-    extents = {"rows": rows, "groups": groups, "columns": columns, "depth": depth}
-    if node.type.dtype != "i8":
-        lo, hi = bounds(node)
-        return {**extents, "lo": float(lo), "hi": float(hi)}
-    low, high = integer_bounds(node)
-    scales = scale_params(node.attrs["shift"], matmul_accumulator(node))
-    return {
-        **extents,
-        **scales,
-        "once": int(rounds_once(node)),
-        "zero": matmul_zero(node),
-        "lo": low,
-        "hi": high,
-    }
-
-
-def rounds_once(node: Node) -> bool:
-    """Whether the product with the multiplier is rounded once; else twice, as TFLite's convolutions do."""
-    return bool(node.attrs.get("rounding", "twice") == "once")
-
-
-def matmul_zero(node: Node) -> int:
-    """What is added after scaling: the result's zero point, unless the attrs say otherwise."""
-    return int(node.attrs.get("zero", zero_of(node.type)))
-
-
-def scale_params(shift: np.ndarray, accumulator: int) -> Params:
-    """How many multipliers there are (1: one for the tensor), the signs of their least and largest shift,
-    and whether the accumulator, shifted left by the largest, leaves the topmost bit of int32 free.
-    """
-    most = int(shift.max())
-    return {
-        "scales": len(shift),
-        "least_shift": int(np.sign(shift.min())),
-        "most_shift": int(np.sign(most)),
-        "headroom": int(accumulator << max(most, 0) < 1 << 30),
-    }
-
-
-def matmul_macs(node: Node) -> int:
-    return math.prod(matmul_extents(node))
-
-
-def matmul_accumulator(node: Node) -> int:
-    weight = np.abs(node.attrs["weight"].astype(np.int64))
-    widest = weight.sum(axis=2).reshape(-1) * -LOWEST + np.abs(node.attrs["bias"].astype(np.int64))
-    return int(widest.max(initial=0))
-
-
-# window: the patch under each output pixel, [batch, height', width', groups * taps * channels of a group]
-
-
-def output_extent(size: int, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> int:
-    return (size + pads[0] + pads[1] - (kernel - 1) * dilation - 1) // stride + 1
-
-
-def window_outputs(node: Node) -> tuple[int, int]:
-    """Output height and width of a node with kernel, stride, dilation and pads over [batch, height, width,
-    channels].
-    """
-    _, height, width, _ = node.inputs[0].type.shape
-    attrs = node.attrs
-    sizes = tuple(
-        output_extent(size, *each)
-        for size, each in zip(
-            (height, width),
-            zip(attrs["kernel"], attrs["stride"], attrs["dilation"], attrs["pads"], strict=True),
-            strict=True,
-        )
-    )
-    if min(sizes) < 1:
-        raise error(
-            node.layer,
-            f"a kernel {attrs['kernel']} that fits into the padded input",
-            f"{node.inputs[0].type} with pads {attrs['pads']}",
-            "check the layer's kernel, dilation and padding",
-        )
-    return sizes[0], sizes[1]
-
-
-def infer_window(node: Node) -> Type:
-    kind = node.inputs[0].type
-    batch, _, _, channels = kind.shape
-    taps = math.prod(node.attrs["kernel"])
-    return Type((batch, *window_outputs(node), channels * taps), kind.dtype, kind.quant)
-
-
-def padded(node: Node, x: np.ndarray) -> np.ndarray:
-    (top, bottom), (left, right) = node.attrs["pads"]
-    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=node.attrs["value"])
-
-
-def taps(node: Node, x: np.ndarray) -> np.ndarray:
-    """The padded input under each output pixel: [batch, height', width', taps, channels]."""
-    out_height, out_width = window_outputs(node)
-    (kernel_h, kernel_w), (stride_h, stride_w) = node.attrs["kernel"], node.attrs["stride"]
-    dilation_h, dilation_w = node.attrs["dilation"]
-    x = padded(node, x)
-    slices = [
-        x[
-            :,
-            i * dilation_h : i * dilation_h + (out_height - 1) * stride_h + 1 : stride_h,
-            j * dilation_w : j * dilation_w + (out_width - 1) * stride_w + 1 : stride_w,
-        ]
-        for i in range(kernel_h)
-        for j in range(kernel_w)
-    ]
-    return np.stack(slices, axis=3)
-
-
-def eval_window(node: Node, x: np.ndarray) -> np.ndarray:
-    patches = taps(node, x)
-    *outer, count, channels = patches.shape
-    groups = node.attrs["groups"]
-    grouped = patches.reshape(*outer, count, groups, channels // groups)
-    return np.moveaxis(grouped, -2, -3).reshape(node.type.shape)
-
-
-def window_params(node: Node) -> Params:
-    batch, height, width, channels = node.inputs[0].type.shape
-    out_height, out_width = window_outputs(node)
-    attrs = node.attrs
-    value = attrs["value"]
-    return {
-        "batch": batch,
-        "height": height,
-        "width": width,
-        "channels": channels,
-        "kernel_height": attrs["kernel"][0],
-        "kernel_width": attrs["kernel"][1],
-        "stride_height": attrs["stride"][0],
-        "stride_width": attrs["stride"][1],
-        "dilation_height": attrs["dilation"][0],
-        "dilation_width": attrs["dilation"][1],
-        "pad_top": attrs["pads"][0][0],
-        "pad_left": attrs["pads"][1][0],
-        "output_height": out_height,
-        "output_width": out_width,
-        "window_groups": attrs["groups"],
-        "value": int(value) if node.type.dtype != "f32" else float(value),
-    }
-
-
-def window_channelwise(node: Node) -> bool:
-    return bool(node.attrs["kernel"] == (1, 1))
-
+from s2c.ops.window import eval_window, infer_window, window_channelwise, window_params
 
 # relu: the threshold at lo and hi
 
@@ -286,7 +77,22 @@ def infer_elementwise(node: Node) -> Type:
         raise error(node.layer, "two shapes that broadcast", f"{a} and {b}", "reshape one of them") from None
     if a.dtype != b.dtype:
         raise error(node.layer, "operands of one dtype", f"{a} and {b}", "cast one of them")
+    if a.dtype == "i8" and scale_of(node.type) < least_scale(node):
+        raise error(
+            node.layer,
+            f"a result scale of at least {least_scale(node):g}, so that int32 cannot overflow",
+            f"{scale_of(node.type):g}",
+            "quantize the result with a larger scale",
+        )
     return Type(shape, a.dtype, node.type.quant)
+
+
+def least_scale(node: Node) -> float:
+    """Of an int8 result: a sum (below 2**28) shifted left by at most 2, a product (below 2**16) by at most 14."""
+    a, b = (scale_of(each.type) for each in node.inputs)
+    if node.op == "mul":
+        return a * b * 2.0**-13
+    return max(a, b) * 2.0**-ADD_LEFT_SHIFT
 
 
 def repeats(node: Node) -> tuple[int, int, int] | None:

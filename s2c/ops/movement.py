@@ -10,6 +10,7 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
+from s2c.ops.core import MOST_AXES
 from s2c.ops.table import Op
 
 
@@ -41,6 +42,13 @@ def gather(
                 continue
         merged.append((extent, from_stride, to_stride))
     merged = merged or [(1, 1, 1)]
+    if len(merged) > MOST_AXES:
+        raise error(
+            node.layer,
+            f"a movement of at most {MOST_AXES} axes",
+            f"{len(merged)} axes of which no two move as one",
+            "split the layer in two",
+        )
     attrs = {
         "shape": node.type.shape,
         "extents": tuple(each[0] for each in merged),

@@ -9,17 +9,8 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
+from s2c.ops.clamp import bounds, integer_bounds, real_clamp
 from s2c.ops.convolution import rescale, window
-from s2c.ops.core import (
-    bounds,
-    integer_bounds,
-    real_clamp,
-    rounds_once,
-    scale_params,
-    taps,
-    window_outputs,
-    window_params,
-)
 from s2c.ops.integer import (
     LOWEST,
     quantize_multiplier,
@@ -27,7 +18,9 @@ from s2c.ops.integer import (
     scale_of,
     zero_of,
 )
+from s2c.ops.matmul import rounds_once, scale_params
 from s2c.ops.table import Consts, Op, Params, always
+from s2c.ops.window import taps, window_outputs, window_params
 
 MOST_VALUES = 2800
 

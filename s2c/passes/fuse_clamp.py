@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from s2c.ir import Graph, Node, Uses
-from s2c.ops.core import bounds
+from s2c.ops.clamp import bounds
 
 CLAMPED = frozenset({"add", "average_pool", "conv2d", "dense", "matmul", "mul", "relu"})
 

@@ -25,7 +25,8 @@ import numpy as np
 
 from s2c.ir import Graph, Node, Quant, Type, Uses
 from s2c.ops import make
-from s2c.ops.core import bounds, quantize
+from s2c.ops.clamp import bounds
+from s2c.ops.core import quantize
 from s2c.ops.integer import HIGHEST, LOWEST, quantized_range, scale_of, zero_of
 from s2c.ops.softmax import RESULT
 

@@ -1,0 +1,108 @@
+"""window: the patch under each output pixel, and the geometry that convolutions and pools share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from s2c.errors import error
+from s2c.ir import Node, Type
+from s2c.ops.table import Params
+
+# window: the patch under each output pixel, [batch, height', width', groups * taps * channels of a group]
+
+
+def output_extent(size: int, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> int:
+    return (size + pads[0] + pads[1] - (kernel - 1) * dilation - 1) // stride + 1
+
+
+def window_outputs(node: Node) -> tuple[int, int]:
+    """Output height and width of a node with kernel, stride, dilation and pads over [batch, height, width,
+    channels].
+    """
+    _, height, width, _ = node.inputs[0].type.shape
+    attrs = node.attrs
+    sizes = tuple(
+        output_extent(size, *each)
+        for size, each in zip(
+            (height, width),
+            zip(attrs["kernel"], attrs["stride"], attrs["dilation"], attrs["pads"], strict=True),
+            strict=True,
+        )
+    )
+    if min(sizes) < 1:
+        raise error(
+            node.layer,
+            f"a kernel {attrs['kernel']} that fits into the padded input",
+            f"{node.inputs[0].type} with pads {attrs['pads']}",
+            "check the layer's kernel, dilation and padding",
+        )
+    return sizes[0], sizes[1]
+
+
+def infer_window(node: Node) -> Type:
+    kind = node.inputs[0].type
+    batch, _, _, channels = kind.shape
+    taps = math.prod(node.attrs["kernel"])
+    return Type((batch, *window_outputs(node), channels * taps), kind.dtype, kind.quant)
+
+
+def padded(node: Node, x: np.ndarray) -> np.ndarray:
+    (top, bottom), (left, right) = node.attrs["pads"]
+    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=node.attrs["value"])
+
+
+def taps(node: Node, x: np.ndarray) -> np.ndarray:
+    """The padded input under each output pixel: [batch, height', width', taps, channels]."""
+    out_height, out_width = window_outputs(node)
+    (kernel_h, kernel_w), (stride_h, stride_w) = node.attrs["kernel"], node.attrs["stride"]
+    dilation_h, dilation_w = node.attrs["dilation"]
+    x = padded(node, x)
+    slices = [
+        x[
+            :,
+            i * dilation_h : i * dilation_h + (out_height - 1) * stride_h + 1 : stride_h,
+            j * dilation_w : j * dilation_w + (out_width - 1) * stride_w + 1 : stride_w,
+        ]
+        for i in range(kernel_h)
+        for j in range(kernel_w)
+    ]
+    return np.stack(slices, axis=3)
+
+
+def eval_window(node: Node, x: np.ndarray) -> np.ndarray:
+    patches = taps(node, x)
+    *outer, count, channels = patches.shape
+    groups = node.attrs["groups"]
+    grouped = patches.reshape(*outer, count, groups, channels // groups)
+    return np.moveaxis(grouped, -2, -3).reshape(node.type.shape)
+
+
+def window_params(node: Node) -> Params:
+    batch, height, width, channels = node.inputs[0].type.shape
+    out_height, out_width = window_outputs(node)
+    attrs = node.attrs
+    value = attrs["value"]
+    return {
+        "batch": batch,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "kernel_height": attrs["kernel"][0],
+        "kernel_width": attrs["kernel"][1],
+        "stride_height": attrs["stride"][0],
+        "stride_width": attrs["stride"][1],
+        "dilation_height": attrs["dilation"][0],
+        "dilation_width": attrs["dilation"][1],
+        "pad_top": attrs["pads"][0][0],
+        "pad_left": attrs["pads"][1][0],
+        "output_height": out_height,
+        "output_width": out_width,
+        "window_groups": attrs["groups"],
+        "value": int(value) if node.type.dtype != "f32" else float(value),
+    }
+
+
+def window_channelwise(node: Node) -> bool:
+    return bool(node.attrs["kernel"] == (1, 1))
