@@ -1,5 +1,5 @@
-"""TFLite's scalar integer arithmetic in plain Python, written from gemmlowp's fixedpoint.h as C has it: truncating division,
-a nudge that depends on the sign, int32 and int64 ranges asserted."""
+"""TFLite's scalar integer arithmetic in plain Python, as C computes it: truncating division, a nudge that
+depends on the sign (gemmlowp's fixedpoint.h), int32 and int64 ranges asserted."""
 
 from __future__ import annotations
 

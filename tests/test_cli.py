@@ -82,7 +82,7 @@ def test_truncated_file(tmp_path: Path) -> None:
     found = (
         "wanted a whole ONNX file, found bytes that do not decode as one; export or download the file again"
     )
-    assert_refused(s2c("compile", model, "-o", tmp_path / "out"), f"model: {found}")
+    assert_refused(s2c("compile", model, "-o", tmp_path / "out"), f"net.onnx: {found}")
     assert entries(tmp_path) == ["net.onnx"]
 
 
@@ -173,7 +173,7 @@ def test_missing_compiler(tmp_path: Path) -> None:
             ("--dim", "n=1", "--dim", "n=2"),
             f"{WANTED_DIM}, found n twice; e.g. --dim batch=1",
         ),
-        (("--dim", "n=1"), "model: wanted a name that --dim can set (none), found 'n'; correct --dim n"),
+        (("--dim", "n=1"), "net.onnx: wanted a name that --dim can set (none), found 'n'; correct --dim n"),
         (
             ("--const", "x"),
             "--const: wanted INPUT=FILE.npy, each input once, found x; e.g. --const axes=axes.npy",

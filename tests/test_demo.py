@@ -15,6 +15,8 @@ import pytest
 
 import s2c
 
+pytestmark = pytest.mark.build
+
 DEMO = Path(__file__).resolve().parent.parent / "demo"
 LEAST_RIGHT = 0.97
 

@@ -1,4 +1,4 @@
-"""The emitted files: the same bytes every time, safe from what a model is called, and accepted by every compiler."""
+"""The emitted files: the same bytes every time, safe from any layer's name, accepted by every compiler."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ HOSTILE = {
 
 
 @given(st.text())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_comment_text_cannot_leave_a_comment(text: str) -> None:
     safe = comment_text(text)
     assert len(safe) <= LONGEST_COMMENT and safe.isascii() and safe.isprintable()
@@ -183,7 +183,7 @@ import hashlib, sys
 sys.path[:0] = {path!r}
 from graphs import random_graph, seeded
 from test_emit import files, tiny
-text = repr([files(tiny()), *(files(random_graph(seeded(seed), "i8", 12)) for seed in range(4))])
+text = repr([files(tiny()), *(files(random_graph(seeded(seed), "i8", 12)) for seed in range(2))])
 print(hashlib.sha256(text.encode()).hexdigest())
 """
 
@@ -268,7 +268,8 @@ def test_hostile_names_compile(name: str, tmp_path: Path) -> None:
 def test_header_is_cpp_too(command: Sequence[str], tmp_path: Path) -> None:
     need(command[0])
     (tmp_path / "tiny.h").write_text(files(tiny())["tiny.h"])
-    use = "int main() { static unsigned char a[TINY_ARENA_BYTES]; tiny_run(a); return tiny_output_0(a)[0] + *tiny_input_0(a); }\n"
+    use = "static unsigned char a[TINY_ARENA_BYTES];\n"
+    use += "int main() { tiny_run(a); return tiny_output_0(a)[0] + tiny_input_0(a)[0]; }\n"
     (tmp_path / "use.cpp").write_text('#include "tiny.h"\n#include "tiny.h"\n' + use)
     flags = ("-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-c")
     assert check_call([*command, *flags, str(tmp_path / "use.cpp"), "-o", str(tmp_path / "use.o")]) == ""

@@ -18,6 +18,8 @@ from s2c.ops.functions import FUNCTIONS
 from s2c.resources import folder
 from s2c.target import Process, Target, build, list_targets
 
+pytestmark = pytest.mark.build
+
 KERNELS = folder("kernels") / "c"
 EMULATED = [target for target in list_targets() if target.emulated]
 SMALLEST = np.finfo(np.float32).tiny

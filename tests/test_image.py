@@ -13,6 +13,8 @@ from s2c.frames import Frame
 from s2c.image import Facts, analyse, stack_bound
 from s2c.target import Image, Process, Target, list_targets
 
+pytestmark = pytest.mark.build
+
 BUILDS = [(target, None) for target in list_targets()]
 BUILDS += [(target, "gcc") for target in list_targets() if not target.emulated]
 # This compiler comes without a libc.

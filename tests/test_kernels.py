@@ -1,4 +1,4 @@
-"""The C kernels: their signatures against the op table, and their results against the oracle, many nets in one library."""
+"""The C kernels: signatures against the op table, results against the oracle, many nets in one library."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def row(pick: Pick, dtype: str) -> Node:
 
 
 def residual(pick: Pick, dtype: str) -> Node:
-    """A convolution with the addition of something alike: the fused kernels, in place on the addend where it can be."""
+    """A convolution and an addition: the fused kernels, in place on the addend where that is possible."""
     while True:
         inner = random_conv2d(pick, image(pick, dtype), "c")
         if inner.type.size < 3000:
@@ -291,7 +291,7 @@ def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
 
 
 def expected_arguments(nodes: Sequence[Node], scratch: bool) -> tuple[int, list[str]]:
-    """How many inputs a chain reads, and the names after them: scratch, consts, params in the op table's order."""
+    """How many inputs a chain reads, and the names behind them: scratch, consts, params, in order."""
     inputs = len(nodes[0].inputs) + sum(len(node.inputs) - 1 for node in nodes[1:])
     consts = [name for node in nodes for name in OPS[node.op].consts(node)]
     params = [name for node in nodes for name in OPS[node.op].params(node)]
@@ -383,9 +383,11 @@ def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
 
 SCALE = """#include <stdint.h>
 #include "lib/requantize.h"
+#define ARGUMENTS \\
+    int32_t *output, const int32_t *x, const int32_t *multiplier, const int8_t *shift, int32_t size
 #define CALL(name, least, most, headroom) \\
-    void name(int32_t *output, const int32_t *x, const int32_t *multiplier, const int8_t *shift, int32_t size); \\
-    void name(int32_t *output, const int32_t *x, const int32_t *multiplier, const int8_t *shift, int32_t size) { \\
+    void name(ARGUMENTS); \\
+    void name(ARGUMENTS) { \\
         for (int32_t i = 0; i < size; i++) { \\
             output[i] = s2c_scale(x[i], multiplier[i], shift[i], least, most, headroom); \\
         } \\
@@ -463,14 +465,14 @@ DRIVER_HEAD = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
 
 
 def driver(plans: Mapping[str, Plan], data: Mapping[str, Sequence[np.ndarray]]) -> str:
-    """A main that runs each net on an arena of exactly its size from malloc, fed from stdin, and prints its outputs."""
+    """A main that runs each net on an arena of exactly its size from malloc: stdin to stdout."""
     lines = [DRIVER_HEAD, *(f'#include "{name}.h"' for name in plans), "int main(void) {"]
     for name, plan in plans.items():
         lines.append(f"  {{ unsigned char *arena = malloc({name.upper()}_ARENA_BYTES);")
         lines.append("    if (arena == NULL) { return 2; }")
         for index, node in enumerate(plan.graph.inputs):
             lines.append(
-                f"    if (fread({name}_input_{index}(arena), 1, {node.type.bytes}, stdin) == 0) {{ return 1; }}"
+                f"    if (fread({name}_input_{index}(arena), {node.type.bytes}, 1, stdin) != 1) return 1;"
             )
         lines.append(f"    {name}_run(arena);")
         for index, node in enumerate(plan.graph.outputs):

@@ -233,10 +233,10 @@ def test_refuses_files(tmp_path: Path) -> None:
     with pytest.raises(CompileError) as caught:
         load_model(wrong, {}, {})
     assert str(caught.value) == (
-        "file: wanted a whole .tflite file, found one without the identifier TFL3 at bytes 4 to 8; "
+        f"{wrong.name}: wanted a whole .tflite file, found one without the identifier TFL3 at bytes 4 to 8; "
         "export or download the file again"
     )
-    with pytest.raises(CompileError, match=r"^file: wanted a whole \.tflite file, found damage"):
+    with pytest.raises(CompileError, match=rf"^{short.name}: wanted a whole \.tflite file, found damage"):
         load_model(short, {}, {})
 
 

@@ -1,4 +1,4 @@
-"""Each source op's meaning against that of what it is made of, and against plain loops where the meaning is numpy's."""
+"""Each source op's meaning against that of what it is made of, and against plain loops."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ from s2c.check import check_types
 from s2c.inputs import adversarial_inputs
 from s2c.ir import Graph, Node, Quant, Type, constant
 from s2c.ops import OPS, is_core, make
+from s2c.ops.convolution import finish
 from s2c.ops.functions import FUNCTIONS
+from s2c.ops.pooling import position_counts
 from s2c.ops.softmax import RESULT, exponentials
 from s2c.passes.lower import lower
 
@@ -191,8 +193,6 @@ def test_lowering_means_the_same(op: str, dtype: str) -> None:
 
 
 def has_one_count(graph: Graph) -> bool:
-    from s2c.ops.pooling import position_counts
-
     return len(position_counts(graph.outputs[0])[0]) == 1
 
 
@@ -245,8 +245,6 @@ def loop_conv2d(node: Node, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("seed", range(12))
 def test_conv2d_is_seven_loops(seed: int, dtype: str) -> None:
-    from s2c.ops.convolution import finish
-
     graph = conv2d(seeded(seed), dtype)
     node = graph.outputs[0]
     bare = node.with_attrs(bias=np.zeros_like(node.attrs["bias"]))

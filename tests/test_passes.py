@@ -1,4 +1,4 @@
-"""Each pass: the same values after as before, that it does what it is for, and that it keeps its hands off the rest.
+"""Each pass: the same values after as before, that it does its work, and that it leaves the rest alone.
 
 cancel_transposes and fuse_qdq have test_layout.py.
 """
@@ -64,7 +64,7 @@ def check_pass(rewrite: Pass, graph: Graph, seeds: int = 2) -> Graph:
     return result
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data(), st.sampled_from(["i8", "f32"]))
 def test_every_pass_on_random_nets(data: st.DataObject, dtype: str) -> None:
     graph = random_graph(drawn(data), dtype)
@@ -75,9 +75,10 @@ def test_every_pass_on_random_nets(data: st.DataObject, dtype: str) -> None:
         graph = check_pass(rewrite, graph)
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("dtype", ["i8", "f32"])
-def test_every_pass_on_larger_random_nets(dtype: str) -> None:
-    for seed in range(15):
+def test_every_pass_on_many_random_nets(dtype: str) -> None:
+    for seed in range(100):
         graph = random_graph(seeded(seed), dtype, 25)
         for _, after in stages(graph, has_host_kernel):
             check_pass(lambda each, after=after: after, graph, 1)
@@ -230,12 +231,8 @@ def test_clamps_are_not_fused() -> None:
 
 def test_operands_are_swapped_or_repeated() -> None:
     a, b = tensor("a", 2, 1, 3), tensor("b", 2, 4, 3)
-    swapped = check_pass(
-        expand_broadcasts,
-        Graph((a, b), (make("mul", (tensor("c", 3), b), "m"),)).__class__(
-            (b,), (make("mul", (constant(floats(seeded(0), 3), "c"), b), "m"),)
-        ),
-    )
+    product = make("mul", (constant(floats(seeded(0), 3), "c"), b), "m")
+    swapped = check_pass(expand_broadcasts, Graph((b,), (product,)))
     assert swapped.outputs[0].inputs[0].op == "input" and ops_of(swapped) == ["input", "constant", "mul"]
     mixed = make("add", (a, tensor("b", 1, 4, 3)), "s")
     repeated = check_pass(expand_broadcasts, Graph(mixed.inputs, (mixed,)))
@@ -368,19 +365,20 @@ def check_elimination(graph: Graph) -> Graph:
     return result
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.data())
 def test_elimination_on_random_nets(data: st.DataObject) -> None:
     check_elimination(planted_net(drawn(data)))
 
 
+@pytest.mark.build
 def test_elimination_on_many_random_nets() -> None:
     """And it does find something in most of them."""
     smaller = 0
-    for seed in range(120):
+    for seed in range(500):
         graph = planted_net(seeded(seed))
         smaller += macs(check_elimination(graph)) < macs(graph)
-    assert smaller > 40
+    assert smaller > 150
 
 
 def without_weights(node: Node, dead: list[int], bias: int = 0) -> Node:

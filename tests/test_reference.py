@@ -18,10 +18,13 @@ from s2c.load import load_model
 from s2c.load.tflite import load_tflite
 from s2c.ops import OPS
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("ai_edge_litert") is None,
-    reason="missing ai_edge_litert: pip install ai-edge-litert",
-)
+pytestmark = [
+    pytest.mark.build,
+    pytest.mark.skipif(
+        importlib.util.find_spec("ai_edge_litert") is None,
+        reason="missing ai_edge_litert: pip install ai-edge-litert",
+    ),
+]
 
 CALLS = 6
 TOLERANCE = 1e-5

@@ -24,6 +24,8 @@ from s2c.target import (
     missing_tools,
 )
 
+pytestmark = pytest.mark.build
+
 EMULATED = [target for target in list_targets() if target.emulated]
 QEMU = "qemu-system-arm"
 

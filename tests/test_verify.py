@@ -233,7 +233,7 @@ def test_another_model_is_found(altered: Path) -> None:
     (altered / "digits_int8.onnx").write_bytes(b"damaged")
     result = verify(altered, 0)
     assert (result.ok, result.bit_exact, result.inputs) == (False, False, 0)
-    assert result.failures[0].startswith("artifact: model: wanted a whole ONNX file")
+    assert result.failures[0].startswith("artifact: digits_int8.onnx: wanted a whole ONNX file")
 
 
 @pytest.mark.build

@@ -88,7 +88,7 @@ def infer_elementwise(node: Node) -> Type:
 
 
 def least_scale(node: Node) -> float:
-    """Of an int8 result: a sum (below 2**28) shifted left by at most 2, a product (below 2**16) by at most 14."""
+    """Of an int8 result: a sum (below 2**28) is shifted left by at most 2, a product (2**16) by 14."""
     a, b = (scale_of(each.type) for each in node.inputs)
     if node.op == "mul":
         return a * b * 2.0**-13

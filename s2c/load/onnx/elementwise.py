@@ -205,10 +205,18 @@ def dequantized(source: Source, stored: np.ndarray) -> Constant:
     if quant.axis is not None:
         axis = axis_of(source, quant.axis, stored.ndim)
         quant = replace(quant, axis=axis)
+        if len(quant.scale) != stored.shape[axis]:
+            raise refuse(
+                source,
+                f"{stored.shape[axis]} scales along axis {axis}",
+                str(len(quant.scale)),
+                "quantize the weights again",
+            )
         shape = tuple(-1 if each == axis else 1 for each in range(stored.ndim))
     scale = np.array(quant.scale, np.float32).reshape(shape)
     centred = stored.astype(np.int64) - zeros.reshape(shape)
-    value = np.asarray(centred.astype(np.float32) * scale, np.float32)
+    with np.errstate(over="ignore"):
+        value = np.asarray(centred.astype(np.float32) * scale, np.float32)
     return Constant(value, None if stored.dtype == np.int32 else quant)
 
 

@@ -259,7 +259,10 @@ def run_reader(
     except CompileError as problem:
         reading.problems.extend(problem.problems)
     except Exception as problem:
-        # A damaged node can break any assumption, here or inside onnx and numpy: report it like the others.
+        # A damaged node can break any assumption, here or inside onnx and numpy: report it like the others. One
+        # that onnx itself finds well-formed breaks them by a fault of ours.
+        if is_well_formed(node, reading.opset):
+            raise
         reading.refuse(
             layer,
             f"a well-formed {node.op_type}",
@@ -267,6 +270,17 @@ def run_reader(
             "check the file with onnx.checker.check_model",
         )
     return ()
+
+
+def is_well_formed(node: onnx.NodeProto, opset: int) -> bool:
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = onnx.IR_VERSION
+    context.opset_imports = {"": opset}
+    try:
+        onnx.checker.check_node(node, context)
+    except (onnx.checker.ValidationError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def attribute(proto: AttributeProto) -> Any:

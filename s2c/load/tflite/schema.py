@@ -78,7 +78,7 @@ class File:
 
 
 def damaged(found: str) -> CompileError:
-    return error("file", "a whole .tflite file", found, "export or download the file again")
+    return error("model", "a whole .tflite file", found, "export or download the file again")
 
 
 @contextmanager

@@ -1,0 +1,542 @@
+"""Every error of the core with its whole message; the readers and the command line have their own tests."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from graphs import GEOMETRY, KERNELS, QUANT, lowered, planned, raises, relu, single, tensor
+
+import s2c
+from s2c import artifact, driver, program
+from s2c.check import accumulator_bounds
+from s2c.driver import Request
+from s2c.emit.text import identifier
+from s2c.errors import CompileError, Problem, error
+from s2c.ir import Node, Quant, Type, constant
+from s2c.ops import OPS, make
+from s2c.passes.lower import lower
+from s2c.plan import make_plan
+from s2c.program import BUILD
+from s2c.target import Memory, load_target, refuse_missing, run_all
+
+PACKAGE = Path(s2c.__file__).parent
+ELSEWHERE = ("load/", "cli.py", "errors.py", "verify.py", "bench.py", "report.py")
+WRAPPERS = ("error", "too_large")
+
+ROWS: list[tuple[str, str, Callable[[Path], object]]] = []
+Build = Callable[[Path], object]
+
+
+def row(where: str, message: str) -> Callable[[Build], Build]:
+    """where: file:function below s2c/. {folder} in the message stands for the test's folder."""
+
+    def register(build: Build) -> Build:
+        ROWS.append((where, message, build))
+        return build
+
+    return register
+
+
+def test_every_error_has_a_row() -> None:
+    """A place that makes a Problem needs a row; a new one is named by its file and function."""
+    assert sites() == Counter(where for where, _, _ in ROWS)
+
+
+def sites() -> Counter[str]:
+    """How many calls of error, too_large and Problem each function of the core has."""
+    found: Counter[str] = Counter()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(ELSEWHERE):
+            for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(function, ast.FunctionDef) and function.name not in WRAPPERS:
+                    found[f"{name}:{function.name}"] += makes(function)
+    return +found
+
+
+def makes(function: ast.FunctionDef) -> int:
+    calls = [
+        each for each in ast.walk(function) if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)
+    ]
+    return sum(each.func.id in (*WRAPPERS, "Problem") for each in calls)
+
+
+# A problem's text is one line: what, wanted, found, what to do.
+
+
+def test_text_of_several_problems() -> None:
+    both = CompileError((Problem("a", "b", "c", "d"), Problem("e", "f", "g", "h")))
+    assert str(both) == "a: wanted b, found c; d\ne: wanted f, found g; h"
+    assert error("a", "b", "c", "d").problems == both.problems[:1]
+
+
+# ops
+
+
+def image(channels: int = 4, quant: Quant | None = None) -> Node:
+    return tensor("x", 1, 5, 5, channels, quant=quant)
+
+
+def conv(x: Node, outputs: int, depth: int, **attrs: Any) -> Node:
+    own = {"weight": np.zeros((outputs, 3, 3, depth), np.float32), "bias": np.zeros(outputs, np.float32)}
+    return make("conv2d", (x,), "layer", **{**GEOMETRY, **own, "groups": 1, **attrs})
+
+
+@row(
+    "ops/convolution.py:infer_conv2d",
+    "layer: wanted 3 input channels and outputs in 1 equal groups, found 4 input channels, 8 outputs; "
+    "check the layer's weights and groups",
+)
+def _(folder: Path) -> object:
+    return conv(image(), 8, 3)
+
+
+@row(
+    "ops/window.py:window_outputs",
+    "layer: wanted a kernel (3, 3) that fits into the padded input, found f32[1,5,5,4] with pads ((0, "
+    "0), (0, 0)); "
+    "check the layer's kernel, dilation and padding",
+)
+def _(folder: Path) -> object:
+    return conv(image(), 8, 4, dilation=(3, 1))
+
+
+def int8_dense(scale: float, weight: np.ndarray, bias: int, zero: int = 0) -> Node:
+    x = tensor("x", 1, weight.shape[1], quant=Quant((1.0,), zero))
+    attrs = {
+        "weight": weight,
+        "bias": np.full(len(weight), bias, np.int32),
+        "weight_scale": np.float32([scale]),
+    }
+    return make("dense", (x,), "layer", Quant((1.0,), 0), **attrs)
+
+
+@row(
+    "ops/convolution.py:int32",
+    "layer: wanted biases that fit into int32 once the input's zero point is folded in, found one of "
+    "2147483775; "
+    "quantize the layer with larger scales",
+)
+def _(folder: Path) -> object:
+    return lowered(single(int8_dense(1.0, np.full((1, 1), -1, np.int8), (1 << 31) - 1, 128)))
+
+
+@row(
+    "ops/convolution.py:exact_multipliers",
+    "layer: wanted scales whose quotient a multiplier of 31 bits can stand for, found "
+    "8.1279061703298794e-08; "
+    "quantize the model again",
+)
+def _(folder: Path) -> object:
+    return lowered(single(int8_dense(8.1279061703298794e-08, np.zeros((1, 1), np.int8), (1 << 31) - 1)))
+
+
+@row(
+    "ops/convolution.py:infer_dense",
+    "layer: wanted an input whose last axis is 7, found f32[1,5,5,4]; check the layer's weights",
+)
+def _(folder: Path) -> object:
+    return make(
+        "dense", (image(),), "layer", weight=np.zeros((2, 7), np.float32), bias=np.zeros(2, np.float32)
+    )
+
+
+@row(
+    "ops/matmul.py:infer_matmul",
+    "layer: wanted an input whose last axis is 6, as the weights have, found f32[1,5,5,4]; check the "
+    "layer's shapes",
+)
+def _(folder: Path) -> object:
+    return make(
+        "matmul", (image(),), "layer", weight=np.zeros((2, 1, 3), np.float32), bias=np.zeros(2, np.float32)
+    )
+
+
+@row(
+    "ops/core.py:infer_elementwise",
+    "layer: wanted two shapes that broadcast, found f32[1,5,5,4] and f32[3]; reshape one of them",
+)
+def _(folder: Path) -> object:
+    return make("add", (image(), tensor("y", 3)), "layer")
+
+
+@row(
+    "ops/core.py:infer_elementwise",
+    "layer: wanted operands of one dtype, found f32[1,5,5,4] and i8[1]~0.05@-3; cast one of them",
+)
+def _(folder: Path) -> object:
+    return make("mul", (image(), tensor("y", 1, quant=QUANT)), "layer")
+
+
+@row(
+    "ops/core.py:infer_elementwise",
+    "layer: wanted a result scale of at least 4.76837e-08, so that int32 cannot overflow, found 4e-08; "
+    "quantize the result with a larger scale",
+)
+def _(folder: Path) -> object:
+    return make("add", (image(quant=QUANT), image(quant=QUANT)), "layer", Quant((4e-8,), 0))
+
+
+@row(
+    "ops/elementwise.py:infer_unary",
+    "layer: wanted one of the functions abs, elu, erf, exp, gelu, gelu_tanh, hard_swish, log, "
+    "reciprocal, sigmoid, silu, "
+    "softplus, sqrt, tanh, found sin; rewrite the layer",
+)
+def _(folder: Path) -> object:
+    return make("unary", (image(),), "layer", function="sin")
+
+
+@row(
+    "ops/elementwise.py:floats_only",
+    "layer: wanted float operands of sub, found i8[1,5,5,4]~0.05@-3; keep this layer in float",
+)
+def _(folder: Path) -> object:
+    return make("sub", (image(quant=QUANT), image(quant=QUANT)), "layer", QUANT)
+
+
+@row(
+    "ops/movement.py:gather",
+    "layer: wanted a movement of at most 5 axes, found 6 axes of which no two move as one; split the "
+    "layer in two",
+)
+def _(folder: Path) -> object:
+    x = tensor("x", 2, 3, 2, 3, 2, 3)
+    return lowered(single(make("transpose", (x,), "layer", perm=(5, 4, 3, 2, 1, 0))))
+
+
+@row(
+    "ops/movement.py:infer_reshape",
+    "layer: wanted a shape of 100 elements, found [7, 14]; check the layer's shape",
+)
+def _(folder: Path) -> object:
+    return make("reshape", (image(),), "layer", shape=(7, 14))
+
+
+@row(
+    "ops/movement.py:infer_transpose",
+    "layer: wanted a permutation of 4 axes, found (0, 1, 1, 2); check the layer's perm",
+)
+def _(folder: Path) -> object:
+    return make("transpose", (image(),), "layer", perm=(0, 1, 1, 2))
+
+
+@row(
+    "ops/movement.py:infer_slice",
+    "layer: wanted a slice inside [1, 5, 5, 4], found starts [0, 0, 0, 2], steps [1, 1, 1, 2], shape "
+    "[1, 5, 5, 2]; "
+    "check the layer's bounds",
+)
+def _(folder: Path) -> object:
+    return make("slice", (image(),), "layer", starts=(0, 0, 0, 2), steps=(1, 1, 1, 2), shape=(1, 5, 5, 2))
+
+
+@row(
+    "ops/movement.py:infer_pad",
+    "layer: wanted pads of at least 0 for 4 axes, found ((0, 0), (-1, 0), (0, 0), (0, 0)); "
+    "crop with a slice instead of negative pads",
+)
+def _(folder: Path) -> object:
+    return make("pad", (image(),), "layer", pads=((0, 0), (-1, 0), (0, 0), (0, 0)), value=0)
+
+
+@row(
+    "ops/movement.py:infer_concat",
+    "layer: wanted inputs alike but for axis 3, found f32[1,5,5,4] and f32[1,5,6,4]; check the layer's "
+    "inputs",
+)
+def _(folder: Path) -> object:
+    return make("concat", (image(), tensor("y", 1, 5, 6, 4)), "layer", axis=3)
+
+
+@row(
+    "ops/movement.py:infer_concat",
+    "layer: wanted inputs of one dtype and quantization, found i8[1,5,5,4]~0.05@-3 and i8[1,5,5,4]~0.05@4; "
+    "requantize the inputs to one scale",
+)
+def _(folder: Path) -> object:
+    return make("concat", (image(quant=QUANT), image(quant=Quant((0.05,), 4))), "layer", axis=3)
+
+
+@row(
+    "ops/movement.py:infer_expand",
+    "layer: wanted a shape that f32[1,5,5,4] broadcasts to, found [1, 5, 5, 3]; check the layer's shape",
+)
+def _(folder: Path) -> object:
+    return make("expand", (image(),), "layer", shape=(1, 5, 5, 3))
+
+
+def pool(x: Node, kernel: tuple[int, int], pads: Any, count_pads: bool) -> Node:
+    geometry = {**GEOMETRY, "kernel": kernel, "pads": pads}
+    return make("average_pool", (x,), "layer", x.type.quant, **geometry, mean=False, count_pads=count_pads)
+
+
+@row(
+    "ops/pooling.py:pool_scales",
+    "layer: wanted an average of at most 2800 values, found 3000; split the pool in two",
+)
+def _(folder: Path) -> object:
+    return planned(single(pool(tensor("x", 1, 60, 50, 1, quant=QUANT), (60, 50), ((0, 0), (0, 0)), False)))
+
+
+@row(
+    "ops/pooling.py:lower_average_pool",
+    "layer: wanted an average pool whose patches all hold the same number of values, found between 4 "
+    "and 6 values, as "
+    "padding does not count; choose a target that has a kernel for average_pool, or pool without padding",
+)
+def _(folder: Path) -> object:
+    return lower(single(pool(image(), (2, 3), ((0, 0), (1, 1)), False)), lambda node: False)
+
+
+@row(
+    "ops/softmax.py:infer_softmax",
+    "layer: wanted an int8 softmax with scale 1/256 and zero point -128, found 0.05@-3; "
+    "quantize the output as TFLite's converter does",
+)
+def _(folder: Path) -> object:
+    return make("softmax", (image(quant=QUANT),), "layer", QUANT, beta=1.0)
+
+
+RESULT = Quant((1.0 / 256,), -128)
+
+
+@row(
+    "ops/softmax.py:infer_softmax",
+    "layer: wanted an int8 softmax whose beta * scale is above 1.49012e-08, found 1e-09; quantize the "
+    "input with a larger scale",
+)
+def _(folder: Path) -> object:
+    return make("softmax", (image(quant=Quant((1e-9,), 0)),), "layer", RESULT, beta=1.0)
+
+
+@row(
+    "ops/softmax.py:lower_softmax",
+    "layer: wanted a target with a kernel for int8 softmax, found one without it; "
+    "drop the softmax (the order of the scores stays), or choose another target",
+)
+def _(folder: Path) -> object:
+    return lower(
+        single(make("softmax", (image(quant=QUANT),), "layer", RESULT, beta=1.0)), lambda node: False
+    )
+
+
+# what follows the passes
+
+
+@row(
+    "check.py:accumulator_bounds",
+    "layer: wanted accumulators below 2147483648 for every input, so that int32 cannot overflow, found "
+    "up to 2147483649; "
+    "quantize the layer's bias or weights with a larger scale",
+)
+def _(folder: Path) -> object:
+    x = tensor("x", 1, 1, quant=Quant((1.0,), 0))
+    attrs = {"weight": np.full((1, 1, 1), 1, np.int8), "bias": np.array([(1 << 31) - 127], np.int32)}
+    attrs |= {"multiplier": np.array([1 << 30], np.int32), "shift": np.array([0], np.int8)}
+    return accumulator_bounds(
+        single(Node("matmul", (x,), attrs, Type((1, 1), "i8", Quant((1.0,), 0)), "layer"))
+    )
+
+
+@row(
+    "plan.py:choose_kernels",
+    "layer: wanted a kernel relu_f32, found none in this target; choose another target",
+)
+def _(folder: Path) -> object:
+    return make_plan(
+        single(relu(image(), "layer")), {key: KERNELS[key] for key in KERNELS if "relu" not in key}
+    )
+
+
+def request(ram: int = 1 << 20, flash: int = 1 << 20, name: str = "kws") -> Request:
+    memories = (Memory("flash", 0, flash), Memory("ram", 0, ram))
+    target = replace(load_target("cortex-m4"), memories=memories)
+    return Request(Path("kws.tflite"), target, name, {}, {}, None)
+
+
+def sized_plan() -> Any:
+    """An arena of 100 bytes and 50 of constants."""
+    x = tensor("x", 50, quant=QUANT)
+    return planned(single(make("add", (x, constant(np.zeros(50, np.int8), "c", QUANT)), "a", QUANT), x))
+
+
+@row(
+    "driver.py:refuse_large",
+    "kws: wanted at most 40 bytes of RAM, which cortex-m4 has, found 52 bytes of arena; "
+    "choose a target with more memory, or a smaller net",
+)
+def _(folder: Path) -> object:
+    return driver.refuse_large(request(ram=40), sized_plan())
+
+
+@row(
+    "driver.py:refuse_large",
+    "kws: wanted at most 40 bytes of flash, which cortex-m4 has, found 50 bytes of constants; "
+    "choose a target with more memory, or a smaller net",
+)
+def _(folder: Path) -> object:
+    return driver.refuse_large(request(flash=40), sized_plan())
+
+
+@row(
+    "driver.py:stage_text",
+    "--stop-after: wanted one of load, fold_constants, cancel_transposes, fold_batchnorm, fuse_qdq, "
+    "fuse_clamp, "
+    "eliminate_dead_channels, lower, expand_broadcasts, order_addends, plan, emit, found link; name one "
+    "of these",
+)
+def _(folder: Path) -> object:
+    return driver.stage_text(request(), "link")
+
+
+@row(
+    "emit/text.py:identifier",
+    "--name: wanted a C identifier of at most 40 letters, digits and underscores that no language or "
+    "tool reserves, "
+    "found 'int'; choose another, such as my_net",
+)
+def _(folder: Path) -> object:
+    return identifier("int", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1a", "a-b", "a b", "a\n", "x" * 41, "_a", "s2c_a", "Test", "STDINT", "main", "caf\u00e9"]
+)
+def test_names_that_are_refused(name: str) -> None:
+    assert repr(name) in raises(lambda: identifier(name, None))
+
+
+# artifacts
+
+
+@row(
+    "artifact.py:refuse_foreign",
+    "-o {folder}: wanted a new folder, or one with nothing but what s2c compile wrote, found a, b, c ..; "
+    "name another folder",
+)
+def _(folder: Path) -> object:
+    for name in "dcba":
+        (folder / name).touch()
+    return artifact.refuse_foreign(folder)
+
+
+def facts(stack_bytes: int, image_bytes: int) -> Any:
+    return SimpleNamespace(stack_bytes=stack_bytes, image_bytes=image_bytes)
+
+
+@row(
+    "artifact.py:refuse_overflow",
+    "kws: wanted at most 100 bytes of RAM, which cortex-m4 has, found 101 bytes of arena and stack; "
+    "choose a target with more memory, or a smaller net",
+)
+def _(folder: Path) -> object:
+    return artifact.refuse_overflow(request(ram=100), 60, facts(41, 0))
+
+
+@row(
+    "artifact.py:refuse_overflow",
+    "kws: wanted at most 100 bytes of flash, which cortex-m4 has, found 101 bytes of code and constants; "
+    "choose a target with more memory, or a smaller net",
+)
+def _(folder: Path) -> object:
+    return artifact.refuse_overflow(request(flash=100), 60, facts(0, 101))
+
+
+@row(
+    "program.py:manifest_path",
+    "{folder}: wanted a folder that s2c compile wrote, found no manifest in it; compile a model into it",
+)
+def _(folder: Path) -> object:
+    return program.manifest_path(folder)
+
+
+def manifest(folder: Path, text: str) -> object:
+    (folder / "kws.c").touch()
+    (folder / "kws.json").write_text(text)
+    return program.read_manifest(folder)
+
+
+@row(
+    "program.py:read_manifest",
+    "{folder}/kws.json: wanted a manifest that s2c compile wrote, found another file; compile the model "
+    "again",
+)
+def _(folder: Path) -> object:
+    return manifest(folder, "[]")
+
+
+@row(
+    "program.py:read_manifest",
+    "{folder}/kws.json: wanted manifest version 1, found 0; compile the model again",
+)
+def _(folder: Path) -> object:
+    return manifest(folder, json.dumps({"manifest_version": 0}))
+
+
+INPUTS = {"inputs": [{"name": "x", "shape": [1, 2], "dtype": "f32"}]}
+
+
+@row("program.py:checked_inputs", "inputs: wanted 1 arrays, found 0; give one array for each input, in order")
+def _(folder: Path) -> object:
+    return program.checked_inputs(INPUTS, ())
+
+
+@row("program.py:checked_inputs", "input x: wanted f32[1, 2], found float64[2]; reshape or convert the array")
+def _(folder: Path) -> object:
+    return program.checked_inputs(INPUTS, (np.zeros(2),))
+
+
+# targets
+
+
+@row(
+    "target.py:load_target",
+    "--target: wanted one of cortex-m33, cortex-m4, cortex-m7, host, found m4; name one of these",
+)
+def _(folder: Path) -> object:
+    return load_target("m4")
+
+
+@row("target.py:refuse_missing", "target host: wanted all its tools, found a; b; install what is missing")
+def _(folder: Path) -> object:
+    return refuse_missing(load_target("host"), ["a", "b"])
+
+
+@row(
+    "target.py:run_all",
+    "kws: wanted exit status 0 from: sh -c 'echo no; exit 3', found 3\nno\n; "
+    "a net that does not fit the target's memory or a --cc that lacks a flag ends like this",
+)
+def _(folder: Path) -> object:
+    return run_all("kws", [["sh", "-c", "echo no; exit 3"]])
+
+
+@pytest.mark.parametrize(
+    ("where", "message", "build"), ROWS, ids=[f"{index}-{each[0]}" for index, each in enumerate(ROWS)]
+)
+def test_message(where: str, message: str, build: Build, tmp_path: Path) -> None:
+    assert raises(lambda: build(tmp_path)) == message.replace("{folder}", str(tmp_path))
+
+
+def test_an_artifact_may_be_replaced(tmp_path: Path) -> None:
+    for name in ("kws.c", "kws.h", "kws.json", "main.c", "CMakeLists.txt", BUILD):
+        (tmp_path / name).touch()
+    artifact.refuse_foreign(tmp_path)
+    artifact.refuse_foreign(tmp_path / "new")
+
+
+def test_no_op_is_evaluated_without_a_value() -> None:
+    """What we got wrong is an AssertionError with its values."""
+    x = image()
+    with pytest.raises(AssertionError, match="input x has no value of its own"):
+        OPS["input"].eval(x)
