@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/set-up
 C_FILES := $(shell find kernels targets -name '*.[ch]' | sort)
 
-.PHONY: setup demo test bench lint clean
+.PHONY: setup demo test unit bench lint clean
 
 setup: $(STAMP)
 
@@ -22,6 +22,10 @@ demo: setup
 test: setup
 	@start=$$(date +%s); $(BIN)/python -m pytest -n 2 --durations 5; status=$$?; \
 	echo "make test took $$(($$(date +%s) - start)) s"; exit $$status
+
+# What needs no compiler, no emulator and no patience: under 10 s.
+unit: setup
+	$(BIN)/python -m pytest -m "not build"
 
 bench: setup
 	$(BIN)/python bench/readme_tables.py

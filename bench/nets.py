@@ -38,7 +38,9 @@ class Builder:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
-    def convolution(self, x: str, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> str:
+    def convolution(
+        self, x: str, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+    ) -> str:
         index = len(self.nodes)
         weight = self.weight(f"weight_{index}", outputs, inputs // groups, kernel, kernel)
         bias = self.weight(f"bias_{index}", outputs)

@@ -19,6 +19,9 @@ class Buffer:
     last: int
 
 
+Conflicts = Sequence[Sequence[int]]
+
+
 def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
@@ -38,12 +41,25 @@ def pack(buffers: Sequence[Buffer]) -> tuple[int, ...]:
     from a fixed seed until the lower bound is met; the smallest arena wins, the first of equals.
     """
     bound = lower_bound(buffers)
+    conflicts = find_conflicts(buffers)
     source = random.Random(0)
-    best = place(buffers, range(len(buffers)), bound)
+    best = place(buffers, conflicts, range(len(buffers)), bound)
     for order in orders(buffers):
-        found = search(buffers, order, bound, source)
+        found = search(buffers, conflicts, order, bound, source)
         best = min(best, found, key=lambda offsets: height(buffers, offsets))
     return best
+
+
+def find_conflicts(buffers: Sequence[Buffer]) -> Conflicts:
+    """For each buffer those others that are live together with it."""
+    return [
+        [
+            other
+            for other, b in enumerate(buffers)
+            if other != index and b.first <= a.last and a.first <= b.last
+        ]
+        for index, a in enumerate(buffers)
+    ]
 
 
 def orders(buffers: Sequence[Buffer]) -> list[list[int]]:
@@ -56,26 +72,30 @@ def orders(buffers: Sequence[Buffer]) -> list[list[int]]:
     ]
 
 
-def search(buffers: Sequence[Buffer], order: list[int], bound: int, source: random.Random) -> tuple[int, ...]:
+def search(
+    buffers: Sequence[Buffer], conflicts: Conflicts, order: list[int], bound: int, source: random.Random
+) -> tuple[int, ...]:
     """The best placement of an order and of TRIES swaps in it; one that does no harm is kept."""
-    best = place(buffers, order, bound)
+    best = place(buffers, conflicts, order, bound)
     for _ in range(TRIES):
         if height(buffers, best) == bound:
             break
         a, b = source.randrange(len(order)), source.randrange(len(order))
         changed = list(order)
         changed[a], changed[b] = changed[b], changed[a]
-        found = place(buffers, changed, bound)
+        found = place(buffers, conflicts, changed, bound)
         if height(buffers, found) <= height(buffers, best):
             best, order = found, changed
     return best
 
 
-def place(buffers: Sequence[Buffer], order: Sequence[int], bound: int) -> tuple[int, ...]:
+def place(
+    buffers: Sequence[Buffer], conflicts: Conflicts, order: Sequence[int], bound: int
+) -> tuple[int, ...]:
     """From the bottom up, or from both ends of an arena of `bound` bytes, which is the optimum for a chain
     of layers.
     """
-    found = (fit(buffers, order, None), fit(buffers, order, bound))
+    found = (fit(buffers, conflicts, order, None), fit(buffers, conflicts, order, bound))
     return min(found, key=lambda offsets: height(buffers, offsets))
 
 
@@ -85,19 +105,20 @@ def height(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     )
 
 
-def fit(buffers: Sequence[Buffer], order: Sequence[int], ceiling: int | None) -> tuple[int, ...]:
+def fit(
+    buffers: Sequence[Buffer], conflicts: Conflicts, order: Sequence[int], ceiling: int | None
+) -> tuple[int, ...]:
     """Each buffer in turn at the lowest offset that is free during its whole life.
 
     With a ceiling, one that does not fit at the bottom hangs below the ceiling, if that place is free.
     """
     offsets: dict[int, int] = {}
     for index in order:
-        buffer = buffers[index]
-        size = aligned(buffer.size)
+        size = aligned(buffers[index].size)
         taken = sorted(
             (offsets[other], offsets[other] + aligned(buffers[other].size))
-            for other in offsets
-            if buffers[other].first <= buffer.last and buffer.first <= buffers[other].last
+            for other in conflicts[index]
+            if other in offsets
         )
         lowest = end = 0
         for start, stop in taken:

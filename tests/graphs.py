@@ -144,9 +144,12 @@ def holds_values(source: Node, geometry: dict[str, object]) -> bool:
 
 
 def random_binary(pick: Pick, source: Node, other: Node, layer: str) -> Node:
-    quant = random_quant(pick) if source.type.quant else None
     operands = (source, other) if pick(0, 1) else (other, source)
     op = ("add", "add", "mul")[pick(0, 2)]
+    quant = random_quant(pick) if source.type.quant else None
+    if quant and source.type.quant and other.type.quant:  # not below what a product is refused for
+        least = source.type.quant.scale[0] * other.type.quant.scale[0] / 4096
+        quant = Quant((max(quant.scale[0], least),), quant.zero)
     return make(op, operands, layer, quant, **random_clamp(pick, quant))
 
 

@@ -1,4 +1,6 @@
-"""Hand-written C in place of a net: what a compiler's output must never do, and what it may, one function each."""
+"""Hand-written C in place of a net: what a compiler's output must never do, and what it may, one function
+each.
+"""
 
 from __future__ import annotations
 

@@ -188,6 +188,7 @@ print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
+@pytest.mark.build
 def test_other_process_same_bytes() -> None:
     script = DIGEST.format(path=[str(Path(__file__).parent), *sys.path])
     printed = {

@@ -133,6 +133,8 @@ def test_image_of_another_format(built: tuple[Target, Image], tmp_path: Path) ->
 
 
 def test_stack_bound_is_in_whole_words() -> None:
-    """A byte that x86-64 spills into its red zone ended the bound of a real net at 309 bytes, where paint shows 312."""
+    """A byte that x86-64 spills into its red zone ended the bound of a real net at 309 bytes, where paint
+    shows 312.
+    """
     frames = {0: Frame(depth=80, calls={1: 80}), 1: Frame(depth=229)}
     assert stack_bound(frames, 0) == 312

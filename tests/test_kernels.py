@@ -285,8 +285,8 @@ def rows_of(size: int) -> Node:
 def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
     """For each kernel that a net above uses: its name and the chain of ops that it was called for."""
     for dtype in ("i8", "f32"):
-        for graph in cases(dtype).values():
-            for call in planned(graph).calls:
+        for name, graph in cases(dtype).items():
+            for call in () if "deep" in name else planned(graph).calls:
                 yield call.kernel.name, call.nodes
 
 
@@ -301,6 +301,7 @@ def expected_arguments(nodes: Sequence[Node], scratch: bool) -> tuple[int, list[
     return inputs, [*(["scratch"] if scratch else []), *consts, *params]
 
 
+@pytest.mark.build
 def test_signatures_are_those_of_the_op_table() -> None:
     kernels = {kernel.name: kernel for kernel in list_kernels("c")}
     samples = dict(chains_of_samples())

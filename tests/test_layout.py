@@ -247,7 +247,9 @@ def test_shared_result_is_quantized_once_more() -> None:
 
 
 def test_rounding_once_is_the_rounded_product() -> None:
-    """Integer sums scaled by typical reals, against the real product; a multiplier has 31 bits, so ties may go either way."""
+    """Integer sums scaled by typical reals, against the real product; a multiplier has 31 bits, so ties
+    may go either way.
+    """
     sums = np.arange(-100000, 100000, 7)
     for real in (0.4, 0.013, 0.0017, 2.0**-12, 1e-5, 1.7):
         multiplier, shift = quantize_multiplier(real)

@@ -419,6 +419,7 @@ QUANTIZED_NETS = {
 }
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("name", QUANTIZED_NETS)
 def test_quantized_net_is_within_a_step_of_onnxruntime(name: str) -> None:
     """Compared at the last quantized tensor, so that the steps are known and no softmax hides them."""
@@ -662,6 +663,7 @@ FUZZED = {
 }
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("name", FUZZED)
 def test_flipped_bytes(name: str) -> None:
     """Flips outside of the large weights, which any bytes make."""

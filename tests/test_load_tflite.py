@@ -246,6 +246,7 @@ def survives(model: bytes) -> None:
         load_tflite(model, {}, {})
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("name", ["small", "mlperf_tiny/kws_ref_model"])
 def test_survives_damage(name: str) -> None:
     model = small_net() if name == "small" else data(f"{name}.tflite").read_bytes()

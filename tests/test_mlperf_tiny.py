@@ -1,4 +1,6 @@
-"""The MLPerf Tiny nets, whole: built for the host and a Cortex-M4, against LiteRT and onnxruntime on real data."""
+"""The MLPerf Tiny nets, whole: built for the host and a Cortex-M4, against LiteRT and onnxruntime on real
+data.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Net:
-    """flash and RAM are those of CMSIS-NN called directly (bytes); instructions the most allowed on a Cortex-M4."""
+    """flash and RAM are those of CMSIS-NN called directly (bytes); instructions the most allowed on a
+    Cortex-M4.
+    """
 
     path: str
     inputs: Callable[[], np.ndarray]
@@ -68,7 +72,8 @@ NETS = {
     ),
 }
 TARGETS = ("host", "cortex-m4", "cortex-m7", "cortex-m33")
-# Right answers of 1,000, of LiteRT's reference kernels and so ours; with XNNPACK, LiteRT's default, it has 902 and 878.
+# Right answers of 1,000, of LiteRT's reference kernels and so ours; with XNNPACK, LiteRT's default, it has
+# 902 and 878.
 LABELS = {"kws": ("kws01_inputs/kws01.npz", 901), "resnet8": ("cifar10/cifar10_test_0000_0999.npz", 880)}
 
 
@@ -151,7 +156,7 @@ def float_inputs(shape: list[int]) -> np.ndarray:
     ).astype(np.float32)
 
 
-@pytest.mark.parametrize("target", ("host", "cortex-m4"))
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
 @pytest.mark.parametrize("path", FLOAT_TFLITE)
 def test_floats_equal_litert(path: str, target: str) -> None:
     with s2c.compile(data(path), target) as program:
@@ -161,7 +166,7 @@ def test_floats_equal_litert(path: str, target: str) -> None:
             np.testing.assert_allclose(program(array), each, rtol=0, atol=1e-5 * np.abs(each).max())
 
 
-@pytest.mark.parametrize("target", ("host", "cortex-m4"))
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
 @pytest.mark.parametrize("path", FLOAT_ONNX)
 def test_floats_equal_onnxruntime(path: str, target: str) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -188,10 +193,11 @@ QDQ = {
 
 @pytest.mark.parametrize("path", sorted(QDQ))
 def test_quantized_onnx_is_within_a_step(path: str) -> None:
-    """The output's step is that of its last quantized value: logits before a float softmax, whose slope is at most 1/4.
+    """The output's step is that of its last quantized value: logits before a float softmax, whose slope is at
+    most 1/4.
 
-    onnxruntime computes in float and rounds at each layer, so that its own noise can move a value by a step; where two
-    classes are then as likely as each other, the first is not more right than the second.
+    onnxruntime computes in float and rounds at each layer, so that its own noise can move a value by a step;
+    where two classes are then as likely as each other, the first is not more right than the second.
     """
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(str(data(path)))

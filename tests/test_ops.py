@@ -32,7 +32,7 @@ from graphs import (
 )
 
 from s2c import oracle
-from s2c.check import check_types
+from s2c.check import accumulator_bounds, check_types
 from s2c.inputs import adversarial_inputs
 from s2c.ir import Graph, Node, Quant, Type, constant
 from s2c.ops import OPS, is_core, make
@@ -386,3 +386,21 @@ def test_channelwise_ops_keep_channels_apart() -> None:
 def test_integers_helper_reaches_the_ends() -> None:
     assert set(integers(seeded(0), 4000).tolist()) >= {-128, 127}
     assert math.isfinite(float(floats(seeded(0), 9).sum()))
+
+
+def test_products_that_int32_could_not_hold_are_refused() -> None:
+    """2**16 times what the scales ask for has to stay below 2**30."""
+    x = tensor("x", 4, quant=Quant((1.0,), 0))
+    assert make("mul", (x, x), "m", Quant((2.0**-13,), 0)).type.quant.scale == (2.0**-13,)
+    wanted = "m: wanted a result scale of at least 0.00012207, so that int32 cannot overflow, found 0.0001; "
+    found = raises(lambda: make("mul", (x, x), "m", Quant((1e-4,), 0)))
+    assert found == wanted + "quantize the result with a larger scale"
+
+
+def test_layer_without_weights_may_not_shift_by_31() -> None:
+    """Its sum is 0, so no shift overflows it, but C does not define that shift."""
+    x = tensor("x", 1, 2, quant=Quant((1.0,), 0))
+    attrs = {"weight": np.zeros((1, 1, 2), np.int8), "bias": np.zeros(1, np.int32)}
+    attrs |= {"multiplier": np.array([1 << 30], np.int32), "shift": np.array([31], np.int8)}
+    node = Node("matmul", (x,), attrs, Type((1, 1), "i8", Quant((1.0,), 0)), "m")
+    assert "found up to 2147483648" in raises(lambda: accumulator_bounds(single(node)))

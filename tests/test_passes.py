@@ -22,6 +22,7 @@ from graphs import (
     ops_of,
     raises,
     random_arrays,
+    random_binary,
     random_graph,
     random_quant,
     relu,
@@ -331,7 +332,7 @@ def planted_layer(pick: Pick, live: list[Node], layer: str) -> Node:
     kind = pick(0, 9)
     alike = [each for each in live if each.type.shape == x.type.shape]
     if kind == 0:
-        return make(one_of(pick, ("add", "mul")), (x, one_of(pick, alike)), layer, random_quant(pick))
+        return random_binary(pick, x, one_of(pick, alike), layer)
     if kind == 1:
         pool = {"kernel": (2, 2), "stride": (1, 1), "dilation": (1, 1), "pads": ((1, 0), (0, 1))}
         return make("max_pool", (x,), layer, x.type.quant, **pool)

@@ -57,6 +57,7 @@ def check_memory(plan: Plan) -> None:
         )
 
 
+@pytest.mark.build
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.data(), st.sampled_from(["i8", "f32"]))
 def test_random_nets(data: st.DataObject, dtype: str) -> None:

@@ -40,9 +40,7 @@ def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
         ) from None
 
 
-def load_bytes(
-    data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]
-) -> Graph:
+def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
     """Each format's packages are imported only where a file needs them: they take longer than reading it."""
     if data[4:8] == TFLITE_IDENTIFIER or path.suffix == ".tflite":
         from s2c.load.tflite import load_tflite

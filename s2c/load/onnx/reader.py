@@ -259,8 +259,8 @@ def run_reader(
     except CompileError as problem:
         reading.problems.extend(problem.problems)
     except Exception as problem:
-        # A damaged node can break any assumption, here or inside onnx and numpy: report it like the others. One
-        # that onnx itself finds well-formed breaks them by a fault of ours.
+        # A damaged node can break any assumption, here or inside onnx and numpy: report it like the others.
+        # One that onnx itself finds well-formed breaks them by a fault of ours.
         if is_well_formed(node, reading.opset):
             raise
         reading.refuse(
