@@ -180,9 +180,15 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "sha256": request.digest(),
         },
         "versions": versions(request),
-        "inputs": [tensor(node, offset) for node, offset in zip(plan.graph.inputs, plan.inputs, strict=True)],
+        "inputs": [
+            tensor(node.layer, node, offset)
+            for node, offset in zip(plan.graph.inputs, plan.inputs, strict=True)
+        ],
         "outputs": [
-            tensor(node, offset) for node, offset in zip(plan.graph.outputs, plan.outputs, strict=True)
+            tensor(name, node, offset)
+            for name, node, offset in zip(
+                plan.graph.output_names, plan.graph.outputs, plan.outputs, strict=True
+            )
         ],
         "macs": cost.plan_macs(plan),
         "source_macs": cost.macs(compilation.source),
@@ -215,10 +221,10 @@ def versions(request: Request) -> Mapping[str, str]:
     return result
 
 
-def tensor(node: Node, offset: int) -> dict[str, Any]:
+def tensor(name: str, node: Node, offset: int) -> dict[str, Any]:
     quant = node.type.quant
     return {
-        "name": node.layer,
+        "name": name,
         "shape": list(node.type.shape),
         "dtype": node.type.dtype,
         "bytes": node.type.bytes,

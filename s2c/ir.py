@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -83,15 +83,19 @@ Uses = Callable[[Node], int]
 
 @dataclass(frozen=True)
 class Graph:
-    """inputs are nodes of op "input"; every other leaf is a "constant".
+    """inputs are nodes of op "input", whose layer is the name in the model; every other leaf is a "constant".
 
-    layouts says how a caller's array becomes an input and an output becomes a caller's array: they are equal
-    in shape, dtype and order to what the model declares, so nothing is stored for them.
+    Shapes, dtypes and order of inputs and outputs are those that the model declares. output_names are the
+    model's; by default the outputs' layers.
     """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
-    output_names: tuple[str, ...] = field(default=())
+    output_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.output_names:
+            object.__setattr__(self, "output_names", tuple(each.layer for each in self.outputs))
 
     def nodes(self) -> list[Node]:
         """Each node once, after its inputs; unused inputs first. Deep graphs need no recursion."""

@@ -370,7 +370,13 @@ def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
         "-o",
         tmp_path / "a/out",
     ]
-    child = subprocess.Popen([*command, "--cc", compiler], stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [*command, "--cc", compiler],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever starts the tests in the background of a script has the signal ignored, and its children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     while not (tmp_path / "cc.started").exists():
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGINT)

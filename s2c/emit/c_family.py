@@ -59,9 +59,10 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "",
     ]
     for index, (node, offset) in enumerate(zip(plan.graph.inputs, plan.inputs, strict=True)):
-        lines += tensor_lines(name, f"input_{index}", node, offset)
-    for index, (node, offset) in enumerate(zip(plan.graph.outputs, plan.outputs, strict=True)):
-        lines += tensor_lines(name, f"output_{index}", node, offset)
+        lines += tensor_lines(name, f"input_{index}", node.layer, node, offset)
+    outputs = zip(plan.graph.output_names, plan.graph.outputs, plan.outputs, strict=True)
+    for index, (layer, node, offset) in enumerate(outputs):
+        lines += tensor_lines(name, f"output_{index}", layer, node, offset)
     lines += [
         "/* Inputs and outputs share the arena's memory with everything else: write all inputs before each",
         "   run, and read the outputs before the next. Reentrant: two arenas may run at once. */",
@@ -76,13 +77,13 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def tensor_lines(name: str, role: str, node: Node, offset: int) -> list[str]:
+def tensor_lines(name: str, role: str, layer: str, node: Node, offset: int) -> list[str]:
     """Size, quantization and typed accessor of an input or output."""
     upper = f"{name}_{role}".upper()
     ctype = CTYPES[node.type.numpy.name]
     shape = " x ".join(map(str, node.type.shape)) or "scalar"
     lines = [
-        f"/* {role.replace('_', ' ')}: {comment_text(node.layer)}, {shape} */",
+        f"/* {role.replace('_', ' ')}: {comment_text(layer)}, {shape} */",
         f"#define {upper}_SIZE {node.type.size}",
     ]
     if node.type.quant is not None:
