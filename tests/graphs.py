@@ -112,13 +112,18 @@ def weights(pick: Pick, source: Node, outputs: int, *rest: int) -> tuple[dict[st
     return attrs, int8_result(pick, source, weight_scale, depth)
 
 
+def random_rounding(pick: Pick, quant: Quant | None) -> dict[str, str]:
+    """As TFLite's int8 ops round, or as quantized ONNX nets do."""
+    return {"rounding": "once"} if quant and pick(0, 1) else {}
+
+
 def random_conv2d(pick: Pick, source: Node, layer: str) -> Node:
     channels = source.type.shape[-1]
     groups = one_of(pick, [each for each in (1, 1, channels, *range(2, channels)) if channels % each == 0])
     columns = 1 if groups == channels and pick(0, 3) else pick(1, 5)
     geometry = random_geometry(pick, source.type.shape)
     attrs, quant = weights(pick, source, groups * columns, *geometry.pop("kernel"), channels // groups)
-    attrs |= geometry | {"groups": groups} | random_clamp(pick, quant)
+    attrs |= geometry | {"groups": groups} | random_clamp(pick, quant) | random_rounding(pick, quant)
     return make("conv2d", (source,), layer, quant, **attrs)
 
 
@@ -134,7 +139,8 @@ def random_pool(pick: Pick, source: Node, layer: str) -> Node:
     mean = bool(pick(0, 1))
     quant = random_quant(pick) if mean and source.type.quant else source.type.quant
     geometry |= {"mean": mean, "count_pads": bool(pick(0, 1)) or not holds_values(source, geometry)}
-    return make("average_pool", (source,), layer, quant, **geometry, **random_clamp(pick, quant))
+    geometry |= random_clamp(pick, quant) | random_rounding(pick, quant)
+    return make("average_pool", (source,), layer, quant, **geometry)
 
 
 def holds_values(source: Node, geometry: dict[str, object]) -> bool:
@@ -150,7 +156,8 @@ def random_binary(pick: Pick, source: Node, other: Node, layer: str) -> Node:
     if quant and source.type.quant and other.type.quant:  # not below what a product is refused for
         least = source.type.quant.scale[0] * other.type.quant.scale[0] / 4096
         quant = Quant((max(quant.scale[0], least),), quant.zero)
-    return make(op, operands, layer, quant, **random_clamp(pick, quant))
+    attrs = random_clamp(pick, quant) | (random_rounding(pick, quant) if op == "add" else {})
+    return make(op, operands, layer, quant, **attrs)
 
 
 def random_constant(pick: Pick, kind: Type, layer: str) -> Node:
@@ -173,7 +180,8 @@ def random_elementwise(pick: Pick, source: Node, layer: str) -> Node:
     if kind == 2 and quant:
         return make("requantize", (source,), layer, quant)
     if kind == 3 and source.type.shape[-1] <= 32:
-        return make("softmax", (source,), layer, RESULT if quant else None, beta=1.0)
+        beta = max(1.0, 1e-6 / source.type.quant.scale[0]) if source.type.quant else 1.0
+        return make("softmax", (source,), layer, RESULT if quant else None, beta=beta)
     return make("relu", (source,), layer, source.type.quant, **random_clamp(pick, source.type.quant))
 
 

@@ -28,6 +28,7 @@ from graphs import (
     random_movement,
     random_pool,
     random_quant,
+    random_rounding,
     relu,
     same_values,
     seeded,
@@ -95,13 +96,15 @@ def residual(pick: Pick, dtype: str) -> Node:
     addend = random_input(pick, "addend", inner.type.shape, dtype)
     operand = relu(addend, "r") if pick(0, 1) else addend
     quant = random_quant(pick) if dtype == "i8" else None
-    return make("add", (inner, operand), "a", quant, **random_clamp(pick, quant))
+    attrs = random_clamp(pick, quant) | random_rounding(pick, quant)
+    return make("add", (inner, operand), "a", quant, **attrs)
 
 
 def dense_residual(pick: Pick, dtype: str) -> Node:
     inner = dense(pick, dtype)
     addend = relu(random_input(pick, "addend", inner.type.shape, dtype), "r")
-    return make("add", (inner, addend), "a", random_quant(pick) if dtype == "i8" else None)
+    quant = random_quant(pick) if dtype == "i8" else None
+    return make("add", (inner, addend), "a", quant, **random_rounding(pick, quant))
 
 
 def binary(op: str) -> Build:
@@ -113,7 +116,8 @@ def binary(op: str) -> Build:
         b = random_input(pick, "y", shape, dtype) if pick(0, 2) else random_constant(pick, a.type, "k")
         if pick(0, 4) == 0:
             b = a
-        return make(op, (a, b) if pick(0, 1) else (b, a), op, quant, **random_clamp(pick, quant))
+        attrs = random_clamp(pick, quant) | (random_rounding(pick, quant) if op == "add" else {})
+        return make(op, (a, b) if pick(0, 1) else (b, a), op, quant, **attrs)
 
     return build
 

@@ -7,10 +7,11 @@
 S2C_INLINE void add_i8(int8_t *output, const int8_t *a, const int8_t *b, int32_t outer, int32_t middle,
                        int32_t inner, int32_t a_zero, int32_t a_multiplier, int32_t a_shift, int32_t b_zero,
                        int32_t b_multiplier, int32_t b_shift, int32_t add_multiplier, int32_t add_shift,
-                       int32_t add_zero, int32_t add_lo, int32_t add_hi)
+                       int32_t add_once, int32_t add_zero, int32_t add_lo, int32_t add_hi)
 {
-    const s2c_addend add = {1,       a_zero,         a_multiplier, a_shift,  b_zero, b_multiplier,
-                            b_shift, add_multiplier, add_shift,    add_zero, add_lo, add_hi};
+    const s2c_addend add = {1,       a_zero,         a_multiplier, a_shift,  b_zero,   b_multiplier,
+                            b_shift, add_multiplier, add_shift,    add_once, add_zero, add_lo,
+                            add_hi};
     for (int32_t o = 0; o < outer; o++) {
         for (int32_t m = 0; m < middle; m++) {
             for (int32_t i = 0; i < inner; i++) {

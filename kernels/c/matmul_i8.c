@@ -12,6 +12,6 @@ S2C_INLINE void matmul_i8(int8_t *restrict output, const int8_t *restrict input,
 {
     const s2c_result result =
         (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
-    const s2c_addend none = (s2c_addend){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    const s2c_addend none = (s2c_addend){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     s2c_rows(output, input, 0, weight, rows, groups, columns, depth, result, none);
 }

@@ -17,7 +17,7 @@ S2C_INLINE void window_matmul_add_i8(
     int32_t least_shift, int32_t most_shift, int32_t headroom, int32_t once, int32_t zero, int32_t lo,
     int32_t hi, int32_t outer, int32_t middle, int32_t inner, int32_t a_zero, int32_t a_multiplier,
     int32_t a_shift, int32_t b_zero, int32_t b_multiplier, int32_t b_shift, int32_t add_multiplier,
-    int32_t add_shift, int32_t add_zero, int32_t add_lo, int32_t add_hi)
+    int32_t add_shift, int32_t add_once, int32_t add_zero, int32_t add_lo, int32_t add_hi)
 {
     const s2c_window window =
         (s2c_window){height,        width,         channels,        kernel_height,  kernel_width,
@@ -25,8 +25,9 @@ S2C_INLINE void window_matmul_add_i8(
                      pad_left,      output_height, output_width,    window_groups,  value};
     const s2c_result result =
         (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
-    const s2c_addend add = (s2c_addend){1,       a_zero,         a_multiplier, a_shift,  b_zero, b_multiplier,
-                                        b_shift, add_multiplier, add_shift,    add_zero, add_lo, add_hi};
+    const s2c_addend add = (s2c_addend){
+        1,         a_zero,   a_multiplier, a_shift, b_zero, b_multiplier, b_shift, add_multiplier,
+        add_shift, add_once, add_zero,     add_lo,  add_hi};
     (void)rows, (void)groups, (void)outer, (void)middle, (void)inner;
     s2c_conv(output, input, addend, scratch, weight, batch, columns, depth, window, result, add);
 }

@@ -21,7 +21,7 @@ window_matmul_i8(int8_t *restrict output, const int8_t *restrict input, int8_t *
                      pad_left,      output_height, output_width,    window_groups,  value};
     const s2c_result result =
         (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
-    const s2c_addend none = (s2c_addend){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    const s2c_addend none = (s2c_addend){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     (void)rows, (void)groups;
     s2c_conv(output, input, 0, scratch, weight, batch, columns, depth, window, result, none);
 }

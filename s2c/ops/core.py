@@ -27,6 +27,7 @@ from s2c.ops.matmul import (
     matmul_consts,
     matmul_macs,
     matmul_params,
+    rounds_once,
 )
 from s2c.ops.table import Consts, Op, Params, always, like_input
 from s2c.ops.window import eval_window, infer_window, window_channelwise, window_params
@@ -128,24 +129,40 @@ def add_scales(node: Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int,
     return quantize_multiplier(a / twice), quantize_multiplier(b / twice), quantize_multiplier(result)
 
 
+def add_once_scales(node: Node) -> tuple[tuple[int, int], int]:
+    """Multipliers below 2**31 of operands a and b, and the right shift, 1 to 62, that they have in common."""
+    ratios = [scale_of(each.type) / scale_of(node.type) for each in node.inputs]
+    shift = min(max(31 - math.frexp(max(ratios))[1], 1), 62)
+    a, b = (min(round(ratio * 2.0**shift), (1 << 31) - 1) for ratio in ratios)
+    return (a, b), shift
+
+
 def eval_add(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if node.type.dtype != "i8":
         with np.errstate(over="ignore", invalid="ignore"):
             return real_clamp((a + b).astype(np.float32), *bounds(node))
-    scales = add_scales(node)
-    wide = [
-        scale((x.astype(np.int64) - zero_of(each.type)) << ADD_LEFT_SHIFT, *pair)
-        for x, each, pair in zip((a, b), node.inputs, scales[:2], strict=True)
-    ]
-    total = scale(wide[0] + wide[1], *scales[2]) + zero_of(node.type)
-    return saturate(total, *integer_bounds(node))
+    centred = [x.astype(np.int64) - zero_of(each.type) for x, each in zip((a, b), node.inputs, strict=True)]
+    if rounds_once(node):
+        (a_multiplier, b_multiplier), shift = add_once_scales(node)
+        exact = centred[0] * a_multiplier + centred[1] * b_multiplier
+        total = (exact + (1 << (shift - 1))) >> shift
+    else:
+        scales = add_scales(node)
+        wide = [scale(x << ADD_LEFT_SHIFT, *pair) for x, pair in zip(centred, scales, strict=False)]
+        total = scale(wide[0] + wide[1], *scales[2])
+    return saturate(total + zero_of(node.type), *integer_bounds(node))
 
 
 def add_params(node: Node) -> Params:
     if node.type.dtype != "i8":
         return {**repeat_params(node), "add_lo": bounds(node)[0], "add_hi": bounds(node)[1]}
     low, high = integer_bounds(node)
-    (a, a_shift), (b, b_shift), (result, shift) = add_scales(node)
+    once = rounds_once(node)
+    if once:
+        (a, b), shift = add_once_scales(node)
+        a_shift = b_shift = result = 0
+    else:
+        (a, a_shift), (b, b_shift), (result, shift) = add_scales(node)
     return {
         **repeat_params(node),
         "a_zero": zero_of(node.inputs[0].type),
@@ -156,6 +173,7 @@ def add_params(node: Node) -> Params:
         "b_shift": b_shift,
         "add_multiplier": result,
         "add_shift": shift,
+        "add_once": int(once),
         "add_zero": zero_of(node.type),
         "add_lo": low,
         "add_hi": high,

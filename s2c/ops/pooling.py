@@ -76,7 +76,8 @@ def position_counts(node: Node) -> tuple[np.ndarray, np.ndarray]:
 
 def is_plain_average(node: Node) -> bool:
     """TFLite's AVERAGE_POOL: no requantization; else the sum of (input - zero) is requantized."""
-    return node.inputs[0].type.quant == node.type.quant and not node.attrs["mean"]
+    same = node.inputs[0].type.quant == node.type.quant
+    return same and not node.attrs["mean"] and not rounds_once(node)
 
 
 def pool_scales(node: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -153,8 +154,7 @@ def average_pool_params(node: Node) -> Params:
     _, shift, _, zero = pool_scales(node)
     low, high = integer_bounds(node)
     scales = scale_params(shift, average_pool_accumulator(node))
-    once = int(rounds_once(node) and not is_plain_average(node))
-    return {**geometry, **scales, "once": once, "zero": zero, "lo": low, "hi": high}
+    return {**geometry, **scales, "once": int(rounds_once(node)), "zero": zero, "lo": low, "hi": high}
 
 
 def average_pool_accumulator(node: Node) -> int:
@@ -190,7 +190,7 @@ def lower_average_pool(node: Node) -> Node:
         "multiplier": multiplier,
         "shift": shift,
         "zero": zero,
-        "rounding": "once" if rounds_once(node) and not is_plain_average(node) else "twice",
+        "rounding": node.attrs.get("rounding", "twice"),
     }
     return Node("matmul", (patches,), attrs, node.type, node.layer)
 

@@ -169,11 +169,8 @@ def fuse_elementwise(node: Node, quant: Quant) -> Node | None:
     return make(node.op, inputs, node.layer, quant, **node.attrs)
 
 
-def fuse_average_pool(node: Node, quant: Quant) -> Node | None:
-    source = stored(node.inputs[0])
-    if source is None:
-        return None
-    return make(node.op, (source,), node.layer, quant, **{**node.attrs, "rounding": "once"})
+def fuse_rounded_once(node: Node, quant: Quant) -> Node | None:
+    return fuse_elementwise(node.with_attrs(rounding="once"), quant)
 
 
 def fuse_softmax(node: Node, quant: Quant) -> Node | None:
@@ -186,8 +183,8 @@ def fuse_dequantize(node: Node, quant: Quant) -> Node:
 
 
 FUSED: Mapping[str, Callable[[Node, Quant], Node | None]] = {
-    **dict.fromkeys(("add", "leaky_relu", "mul", "unary"), fuse_elementwise),
-    "average_pool": fuse_average_pool,
+    **dict.fromkeys(("leaky_relu", "mul", "unary"), fuse_elementwise),
+    **dict.fromkeys(("add", "average_pool"), fuse_rounded_once),
     **dict.fromkeys(("conv2d", "dense"), fuse_contraction),
     "dequantize": fuse_dequantize,
     "softmax": fuse_softmax,
