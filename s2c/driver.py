@@ -20,11 +20,11 @@ from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
 from s2c.kernel import usable_kernels
-from s2c.load import load_model
 from s2c.ops import OPS
 from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
 from s2c.plan import Kernels, Plan, dtype_key, make_plan
 from s2c.plan import run as run_plan
+from s2c.readers import load_model
 from s2c.target import Target, load_target
 
 CHECK_SEED = 0

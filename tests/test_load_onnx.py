@@ -15,9 +15,9 @@ from onnx_models import model_of, one_op, reference
 
 from s2c import oracle
 from s2c.errors import CompileError
-from s2c.load.onnx import load_onnx
 from s2c.passes.cancel_transposes import cancel_transposes
 from s2c.passes.fuse_qdq import fuse_qdq
+from s2c.readers.onnx import load_onnx
 
 RANDOM = np.random.default_rng(0)
 INT64 = np.int64

@@ -14,8 +14,8 @@ from tflite_writer import Op, Tensor, constant, int8, write
 from s2c import oracle
 from s2c.errors import CompileError
 from s2c.ir import Quant
-from s2c.load import load_model
-from s2c.load.tflite import load_tflite
+from s2c.readers import load_model
+from s2c.readers.tflite import load_tflite
 
 DENSE_OPTIONS = {"FusedActivationFunction": 1}
 

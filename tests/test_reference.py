@@ -14,9 +14,9 @@ from tflite_cases import cases
 from s2c import oracle
 from s2c.errors import CompileError
 from s2c.ir import Graph, Node
-from s2c.load import load_model
-from s2c.load.tflite import load_tflite
 from s2c.ops import OPS
+from s2c.readers import load_model
+from s2c.readers.tflite import load_tflite
 
 pytestmark = [
     pytest.mark.build,

@@ -12,8 +12,8 @@ from onnx import helper
 
 from s2c.errors import error
 from s2c.ir import Quant
-from s2c.load.onnx.file import MOST_BYTES
-from s2c.load.onnx.source import Constant
+from s2c.readers.onnx.file import MOST_BYTES
+from s2c.readers.onnx.source import Constant
 
 Arrays = Sequence[np.ndarray]
 Size = Callable[[Arrays], int]

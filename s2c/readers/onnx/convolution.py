@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from s2c.ir import Node
-from s2c.load.onnx.source import (
+from s2c.ops import make
+from s2c.readers.onnx.source import (
     Reader,
     Source,
     Value,
@@ -23,8 +24,7 @@ from s2c.load.onnx.source import (
     tensor,
     transposed,
 )
-from s2c.load.onnx.weights import float_array, weight_scale
-from s2c.ops import make
+from s2c.readers.onnx.weights import float_array, weight_scale
 
 Geometry = Mapping[str, Any]
 

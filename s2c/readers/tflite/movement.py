@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from s2c.ir import Node, constant
-from s2c.load.tflite.layer import Layer, Reader
-from s2c.load.tflite.schema import vector
+from s2c.readers.tflite.layer import Layer, Reader
+from s2c.readers.tflite.schema import vector
 
 
 def reshape(layer: Layer) -> Node:

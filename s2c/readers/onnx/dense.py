@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from s2c.ir import Node, constant
-from s2c.load.onnx.source import (
+from s2c.ops import make
+from s2c.readers.onnx.source import (
     Constant,
     Reader,
     Source,
@@ -20,8 +21,7 @@ from s2c.load.onnx.source import (
     reshaped,
     transposed,
 )
-from s2c.load.onnx.weights import float_array, weight_scale
-from s2c.ops import make
+from s2c.readers.onnx.weights import float_array, weight_scale
 
 
 def gemm(source: Source) -> Value:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from s2c.load.onnx.source import Constant, Source, known, refuse
+from s2c.readers.onnx.source import Constant, Source, known, refuse
 
 
 def weight_scale(source: Source, weight: Constant, axis: int) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from s2c.ir import Node, constant
-from s2c.load.tflite.layer import Layer, Reader
+from s2c.readers.tflite.layer import Layer, Reader
 
 
 def relu(layer: Layer, **clamp: Any) -> Node:

@@ -11,8 +11,8 @@ import tflite
 
 from s2c.errors import CompileError, error
 from s2c.ir import Node, Quant
-from s2c.load.tflite.schema import Operator, Tensor, guarded
 from s2c.ops import make
+from s2c.readers.tflite.schema import Operator, Tensor, guarded
 
 ACTIVATIONS: Mapping[int, Mapping[str, Any]] = {
     tflite.ActivationFunctionType.NONE: {},

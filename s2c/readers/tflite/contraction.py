@@ -10,7 +10,7 @@ import numpy as np
 import tflite
 
 from s2c.ir import Node
-from s2c.load.tflite.layer import Layer, Reader
+from s2c.readers.tflite.layer import Layer, Reader
 
 MOST_TAPS = 1 << 16
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from s2c.ir import Node, Quant
-from s2c.load.onnx.file import ELEMENTS, element_name
-from s2c.load.onnx.source import (
+from s2c.ops import make
+from s2c.readers.onnx.file import ELEMENTS, element_name
+from s2c.readers.onnx.source import (
     Constant,
     Reader,
     Source,
@@ -27,7 +28,6 @@ from s2c.load.onnx.source import (
     tensor,
     transposed,
 )
-from s2c.ops import make
 
 
 def unary(function: str) -> Reader:

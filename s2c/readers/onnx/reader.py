@@ -14,13 +14,13 @@ from onnx import AttributeProto, TensorProto, helper
 
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node, Type, input_node
-from s2c.load.onnx.convolution import CONVOLUTION
-from s2c.load.onnx.dense import DENSE
-from s2c.load.onnx.elementwise import ELEMENTWISE
-from s2c.load.onnx.file import ELEMENTS, MODEL, array_of, element_name, opset_of, parse
-from s2c.load.onnx.fold import FOLDS, fold
-from s2c.load.onnx.movement import MOVEMENT
-from s2c.load.onnx.source import Constant, Reader, Source, Value, constant_node
+from s2c.readers.onnx.convolution import CONVOLUTION
+from s2c.readers.onnx.dense import DENSE
+from s2c.readers.onnx.elementwise import ELEMENTWISE
+from s2c.readers.onnx.file import ELEMENTS, MODEL, array_of, element_name, opset_of, parse
+from s2c.readers.onnx.fold import FOLDS, fold
+from s2c.readers.onnx.movement import MOVEMENT
+from s2c.readers.onnx.source import Constant, Reader, Source, Value, constant_node
 
 READERS: Mapping[str, Reader] = MappingProxyType({**CONVOLUTION, **DENSE, **ELEMENTWISE, **MOVEMENT})
 MOST_ELEMENTS = 1 << 31

@@ -43,11 +43,11 @@ def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
 def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
     """Each format's packages are imported only where a file needs them: they take longer than reading it."""
     if data[4:8] == TFLITE_IDENTIFIER or path.suffix == ".tflite":
-        from s2c.load.tflite import load_tflite
+        from s2c.readers.tflite import load_tflite
 
         return load_tflite(data, dims, consts)
     if path.suffix == ".onnx":
-        from s2c.load.onnx import load_onnx
+        from s2c.readers.onnx import load_onnx
 
         return load_onnx(data, dims, consts)
     raise error(

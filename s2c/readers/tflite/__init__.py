@@ -10,12 +10,12 @@ import numpy as np
 from s2c import oracle
 from s2c.errors import CompileError, Problem, error
 from s2c.ir import DTYPES, Graph, Node, Quant, Type, constant, input_node
-from s2c.load.tflite.contraction import CONTRACTION
-from s2c.load.tflite.elementwise import ELEMENTWISE
-from s2c.load.tflite.layer import Layer, Reader
-from s2c.load.tflite.movement import MOVEMENT
-from s2c.load.tflite.schema import IDENTIFIER, MOST_ELEMENTS, File, Operator, Tensor, damaged, read_file
 from s2c.ops.core import MOST_AXES
+from s2c.readers.tflite.contraction import CONTRACTION
+from s2c.readers.tflite.elementwise import ELEMENTWISE
+from s2c.readers.tflite.layer import Layer, Reader
+from s2c.readers.tflite.movement import MOVEMENT
+from s2c.readers.tflite.schema import IDENTIFIER, MOST_ELEMENTS, File, Operator, Tensor, damaged, read_file
 
 READERS: Mapping[str, Reader] = {**CONTRACTION, **ELEMENTWISE, **MOVEMENT}
 

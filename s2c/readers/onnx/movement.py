@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from s2c.ir import Node
-from s2c.load.onnx.file import MOST_BYTES, array_of
-from s2c.load.onnx.source import (
+from s2c.ops import make
+from s2c.readers.onnx.file import MOST_BYTES, array_of
+from s2c.readers.onnx.source import (
     Constant,
     Reader,
     Source,
@@ -26,7 +27,6 @@ from s2c.load.onnx.source import (
     tensor,
     transposed,
 )
-from s2c.ops import make
 
 
 def constant_value(source: Source) -> Value:
