@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2c.errors import CompileError
+from s2c.errors import CompileError, Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ def compile(
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
     default the file's name), cc a C compiler instead of the bundled one.
     """
+    refuse_arguments(model, dims or {}, consts or {})
     from s2c.artifact import write_artifact
     from s2c.driver import compile_model, make_request
     from s2c.program import Program
@@ -38,6 +39,26 @@ def compile(
     temporary = tempfile.TemporaryDirectory(prefix="s2c-")
     write_artifact(compilation, Path(temporary.name))
     return Program(Path(temporary.name), temporary)
+
+
+def refuse_arguments(model: object, dims: Mapping[str, object], consts: Mapping[str, object]) -> None:
+    """What Python does not check: the types of compile's arguments. Raises CompileError with all problems."""
+    import numpy as np
+
+    problems = []
+    if not isinstance(model, (str, Path)):
+        found = type(model).__name__
+        problems.append(Problem("model", "the path of a file", found, "write the model to a file"))
+    for name, size in dims.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            do = 'give an integer, as in dims={"batch": 1}'
+            problems.append(Problem(f"dims {name}", "a size of at least 1", repr(size), do))
+    for name, array in consts.items():
+        if not isinstance(array, np.ndarray):
+            found = type(array).__name__
+            problems.append(Problem(f"consts {name}", "a numpy array", found, "convert it with numpy.array"))
+    if problems:
+        raise CompileError(tuple(problems))
 
 
 def load(folder: str | Path) -> Program:

@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from s2c import cost, oracle
-from s2c.driver import Compilation, Request, staged_folder, too_large
+from s2c.driver import (
+    Compilation,
+    Request,
+    analyse_model,
+    compile_model,
+    dump_folder,
+    staged_folder,
+    too_large,
+    write_dump,
+)
 from s2c.emit.c_family import emit_header, emit_source, specialisations
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
 from s2c.emit.text import comment_text
@@ -48,7 +57,9 @@ def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
     goldens = make_goldens(compilation)
     build_folder = folder / BUILD
     build_folder.mkdir()
-    for path, text in emit_files(compilation, goldens).items():
+    files = emit_files(compilation, goldens)
+    dump_files(files)
+    for path, text in files.items():
         write(folder / path, text)
     save_arrays(folder / GOLDEN, golden_arrays(goldens))
     keep_model(request, folder)
@@ -75,7 +86,32 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
     }
 
 
-def refuse_foreign(folder: Path) -> None:
+def dump_files(files: Mapping[str, str]) -> None:
+    """What emit_files gives, into S2C_DUMP."""
+    dump = dump_folder()
+    for path, text in files.items():
+        if dump is not None:
+            (dump / path).parent.mkdir(exist_ok=True)
+        write_dump(dump, path, text)
+
+
+def dump_until(request: Request, last: str) -> None:
+    """What S2C_DUMP gets of a compilation that stops after a stage."""
+    dump = dump_folder()
+    if dump is None:
+        return
+    if last in ("plan", "emit"):
+        compilation = compile_model(request)  # which writes every stage
+        if last == "emit":
+            dump_files(emit_files(compilation, make_goldens(compilation)))
+        return
+    for index, (stage, graph) in enumerate(analyse_model(request)):
+        write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
+        if stage == last:
+            return
+
+
+def refuse_foreign(folder: Path, asked_by: str = "-o") -> None:
     """Only a folder that holds nothing but an artifact is replaced."""
     if folder.is_dir():
         found = ["the working directory"] if folder.resolve() == Path.cwd() else strangers(folder)
@@ -83,7 +119,7 @@ def refuse_foreign(folder: Path) -> None:
         found = ["a file of that name"] if folder.exists() else []
     if found:
         raise error(
-            f"-o {folder}",
+            f"{asked_by} {folder}",
             "a new folder, or one with nothing but what s2c compile wrote",
             ", ".join(found[:3]) + (" .." if len(found) > 3 else ""),
             "name another folder",
@@ -190,8 +226,10 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
                 plan.graph.output_names, plan.graph.outputs, plan.outputs, strict=True
             )
         ],
+        "ops": cost.count_ops(compilation.source),
         "macs": cost.plan_macs(plan),
         "source_macs": cost.macs(compilation.source),
+        "matmul_share": cost.matmul_share(plan.graph),
         "parameters": cost.parameters(plan.graph.nodes()),
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.lower_bound,

@@ -14,15 +14,15 @@ from s2c.target import load_target
 
 @dataclass(frozen=True)
 class Latencies:
-    """Microseconds of calls, after one to warm up; of percentiles, the least that so many do not exceed."""
+    """Of calls, after one to warm up; a percentile is the least that so many do not exceed."""
 
     target: str
     calls: int
-    minimum: float
-    median: float
-    p99: float
-    p99_9: float
-    maximum: float
+    minimum_microseconds: float
+    median_microseconds: float
+    p99_microseconds: float
+    p99_9_microseconds: float
+    max_microseconds: float
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def time_calls(program: Program, inputs: tuple[np.ndarray, ...], calls: int) -> 
     return Latencies(
         target=program.manifest["target"],
         calls=calls,
-        minimum=float(times.min()),
-        median=median,
-        p99=p99,
-        p99_9=p99_9,
-        maximum=float(times.max()),
+        minimum_microseconds=float(times.min()),
+        median_microseconds=median,
+        p99_microseconds=p99,
+        p99_9_microseconds=p99_9,
+        max_microseconds=float(times.max()),
     )
 
 

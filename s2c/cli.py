@@ -85,6 +85,7 @@ def compile_model(
         request = driver.make_request(model, target, name, dims, consts, cc)
         if stop_after is not None:
             text = driver.stage_text(request, stop_after)
+            artifact.dump_until(request, stop_after)
             typer.echo(json.dumps({"stage": stop_after, "text": text}) if as_json else text.rstrip("\n"))
             return
         if output is None:
@@ -97,21 +98,20 @@ def compile_model(
             return
         report.show(report.describe_artifact(manifest))
         folder = shlex.quote(str(output))
-        typer.echo(
-            f"Written to {folder}. Next: s2c verify {folder}; s2c bench {folder}; s2c run {folder} IN.npy"
-        )
+        run_line = " ".join(["s2c run", folder, *["IN.npy"] * len(manifest["inputs"])])
+        typer.echo(f"Written to {folder}. Next: s2c verify {folder}; s2c bench {folder}; {run_line}")
 
 
 @app.command(help="Run a compiled net on raw inputs.")
 def run(
     folder: Folder,
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="IN.npy...",
             help="One for each input, in the model's layout and dtype; one more axis: many runs.",
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", metavar="OUT.npz", help="Write the arrays output_0, output_1, ..")
     ] = None,
@@ -121,7 +121,7 @@ def run(
         from s2c import report
         from s2c.program import Program, run_batch, save_arrays
 
-        arrays = [load_array(str(path), path) for path in inputs]
+        arrays = [load_array(str(path), path) for path in inputs or []]
         with Program(folder) as program, report.spinner(f"running {program.name}", as_json):
             outputs, counters = run_batch(program, arrays)
         if output is not None:

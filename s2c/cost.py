@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -40,6 +41,12 @@ def call_cost(call: Call) -> CallCost:
         constant_bytes=sum(array.nbytes for array in (*call.consts.values(), *operands)),
         output_bytes=kind.bytes,
     )
+
+
+def count_ops(graph: Graph) -> dict[str, int]:
+    """How many nodes of each op compute something, by name."""
+    names = [node.op for node in graph.nodes() if node.op not in ("input", "constant")]
+    return dict(sorted(Counter(names).items()))
 
 
 def macs(graph: Graph) -> int:

@@ -12,14 +12,17 @@ import itertools
 import json
 import mmap
 import os
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -67,8 +70,12 @@ class Program:
 
 
 def read_program(path: Path) -> Program:
+    """Raises Fault where the file is no image that s2c built."""
     with path.open("rb") as file:
-        elf = ELFFile(file)
+        try:
+            elf = ELFFile(file)
+        except ELFError as problem:
+            raise Fault(f"not an image: {problem}") from problem
         segments = tuple(
             (segment["p_paddr"], segment.data())
             for segment in elf.iter_segments("PT_LOAD")
@@ -95,17 +102,34 @@ class Counts:
     instructions: int
     entries: tuple[int, ...]
 
-    def counters(self, has_functions: bool) -> dict[str, Any]:
-        if not has_functions:
+    def counters(self, by_call: bool) -> dict[str, Any]:
+        if not by_call:
             return {"instructions": self.instructions}
         ends = (*self.entries, self.instructions)
         calls = [end - begin for begin, end in itertools.pairwise(ends)]
         return {"instructions": self.instructions, "prologue": ends[0], "calls": calls}
 
 
-def merge(line: bytes, counts: Counts, has_functions: bool) -> bytes:
-    counters = {**json.loads(line), **counts.counters(has_functions)}
+def merge(line: bytes, counts: Counts, by_call: bool) -> bytes:
+    counters = {**json.loads(line), **counts.counters(by_call)}
     return json.dumps(counters).encode() + b"\n"
+
+
+def cache_folder() -> Path:
+    """The user's; where that cannot be written, one of the same user among the temporary files."""
+    with suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "s2c"
+        cache.mkdir(parents=True, exist_ok=True)
+        if os.access(cache, os.W_OK | os.X_OK):
+            return cache
+    shared = Path(tempfile.gettempdir()) / f"s2c-{os.getuid()}"
+    with suppress(FileExistsError):
+        shared.mkdir(mode=0o700)
+    # Whoever else may write there could have us load their code.
+    status = shared.lstat()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
+        return shared
+    return Path(tempfile.mkdtemp(prefix="s2c-"))
 
 
 def build_library(name: str) -> Path:
@@ -113,11 +137,10 @@ def build_library(name: str) -> Path:
     sources = folder("targets") / "cortex-m"
     content = b"".join((sources / file).read_bytes() for file in ("count.h", f"{name}.c"))
     digest = hashlib.sha256(content).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "s2c"
+    cache = cache_folder()
     library = cache / f"{name}-{digest}.so"
     if library.exists():
         return library
-    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         built = Path(scratch) / library.name
         compiler = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O2", "-g0"]
@@ -286,8 +309,8 @@ class Unicorn:
         return None
 
 
-def run_unicorn(program: Program, cpu: str, functions: Sequence[str], limit: int) -> int:
-    machine = Unicorn(program, cpu, functions, limit)
+def run_unicorn(program: Program, cpu: str, functions: Sequence[str] | None, limit: int) -> int:
+    machine = Unicorn(program, cpu, functions or (), limit)
     pending = bytearray()
 
     def write(data: bytes) -> None:
@@ -296,15 +319,17 @@ def run_unicorn(program: Program, cpu: str, functions: Sequence[str], limit: int
         if len(pending) <= program.output_bytes or not pending.endswith(b"\n"):
             return
         outputs, line = bytes(pending[: program.output_bytes]), bytes(pending[program.output_bytes :])
-        emit(outputs + merge(line, machine.counts(), bool(functions)))
+        emit(outputs + merge(line, machine.counts(), functions is not None))
         pending.clear()
 
     return machine.run(sys.stdin.buffer.read, write)
 
 
-def run_qemu(image: Path, program: Program, machine: str, functions: Sequence[str], limit: int) -> int:
+def run_qemu(
+    image: Path, program: Program, machine: str, functions: Sequence[str] | None, limit: int
+) -> int:
     report, report_end = os.pipe()
-    spans = [program.symbols[name] for name in functions]
+    spans = [program.symbols[name] for name in functions or ()]
     ranges = "+".join(f"{start:#x}-{start + size:#x}" for start, size in spans)
     settings = {
         "report": report_end,
@@ -325,11 +350,11 @@ def run_qemu(image: Path, program: Program, machine: str, functions: Sequence[st
         os.close(report_end)
         assert process.stdout is not None
         with os.fdopen(report, "r") as reports:
-            pass_on(process.stdout, reports, program.output_bytes, bool(functions))
+            pass_on(process.stdout, reports, program.output_bytes, functions is not None)
         return process.wait()
 
 
-def pass_on(stream: IO[bytes], reports: IO[str], output_bytes: int, has_functions: bool) -> None:
+def pass_on(stream: IO[bytes], reports: IO[str], output_bytes: int, by_call: bool) -> None:
     while True:
         outputs = stream.read(output_bytes)
         line = stream.readline()
@@ -338,7 +363,7 @@ def pass_on(stream: IO[bytes], reports: IO[str], output_bytes: int, has_function
         instructions, calls, *entries = map(int, reports.readline().split())
         if calls > CALLS_MAX:
             raise Fault(f"{calls} calls of the listed functions, at most {CALLS_MAX} are counted")
-        emit(outputs + merge(line, Counts(instructions, tuple(entries)), has_functions))
+        emit(outputs + merge(line, Counts(instructions, tuple(entries)), by_call))
 
 
 def emit(data: bytes) -> None:
@@ -352,16 +377,18 @@ def main() -> int:
     parser.add_argument("--cpu", required=True, help="as unicorn names it, e.g. cortex-m4")
     parser.add_argument("--qemu", metavar="MACHINE", help="run under QEMU as this machine, e.g. mps2-an386")
     parser.add_argument(
-        "--functions", default="", help="report the instructions of each call of these, comma-separated"
+        "--functions", help="report the instructions of each call of these, comma-separated; may be empty"
     )
     parser.add_argument("--limit", type=int, default=LIMIT, help="instructions of one inference at most")
     options = parser.parse_args()
-    program = read_program(options.image)
-    functions = [name for name in options.functions.split(",") if name]
-    missing = [name for name in functions if name not in program.symbols]
-    if missing:
-        parser.error(f"the image has no function {', '.join(missing)}")
+    functions = None
+    if options.functions is not None:
+        functions = [name for name in options.functions.split(",") if name]
     try:
+        program = read_program(options.image)
+        missing = [name for name in functions or () if name not in program.symbols]
+        if missing:
+            parser.error(f"the image has no function {', '.join(missing)}")
         if options.qemu:
             return run_qemu(options.image, program, options.qemu, functions, options.limit)
         return run_unicorn(program, options.cpu, functions, options.limit)

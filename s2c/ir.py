@@ -163,9 +163,10 @@ def input_node(name: str, kind: Type) -> Node:
 
 
 def constant(value: np.ndarray, layer: str, quant: Quant | None = None) -> Node:
-    """A leaf that holds an array; its dtype must be one of DTYPES."""
-    dtype = next(name for name, known in DTYPES.items() if known == value.dtype)
-    return Node("constant", (), {"value": value}, Type(value.shape, dtype, quant), layer)
+    """A leaf that holds an array of one of DTYPES; a numpy scalar becomes an array of rank 0."""
+    array = np.asarray(value)
+    dtype = next(name for name, known in DTYPES.items() if known == array.dtype)
+    return Node("constant", (), {"value": array}, Type(array.shape, dtype, quant), layer)
 
 
 def format_attr(value: Any) -> str:

@@ -137,10 +137,10 @@ def chain_params(nodes: Sequence[Node]) -> Mapping[str, int | float]:
     return params
 
 
-def chains(node: Node, uses: Mapping[Node, int]) -> list[tuple[Node, ...]]:
-    """Every chain that ends in node, longest first; all but the last op have it as their one user."""
+def chains(node: Node, uses: Mapping[Node, int], longest: int) -> list[tuple[Node, ...]]:
+    """Every chain of up to `longest` ops that ends in node, longest first; all but the last have one user."""
     chain = [node]
-    while chain[0].inputs:
+    while chain[0].inputs and len(chain) < longest:
         before = chain[0].inputs[0]
         if before.op in ("input", "constant") or uses[before] != 1 or is_alias(before):
             break
@@ -153,29 +153,33 @@ def chains(node: Node, uses: Mapping[Node, int]) -> list[tuple[Node, ...]]:
 def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
     """Steps in the graph's order; the longest chain that has a kernel wins."""
     uses = graph.uses()
+    longest = max((len(kernel.stems) for found in kernels.values() for kernel in found), default=1)
     taken: set[Node] = set()
     steps: list[Step] = []
     problems: list[Problem] = []
     for node in reversed(graph.nodes()):
         if node in taken or node.op in ("input", "constant") or is_alias(node):
             continue
-        step = longest_step(node, uses, kernels)
+        step = longest_step(chains(node, uses, longest), kernels)
         if step is None:
             key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
             problem = Problem(node.layer, f"a kernel {key}", "none in this target", "choose another target")
             problems.append(problem)
             continue
         taken.update(step.nodes)
-        steps.insert(0, step)
+        steps.append(step)
     if problems:
         raise CompileError(tuple(reversed(problems)))
-    return steps
+    return steps[::-1]
 
 
-def longest_step(node: Node, uses: Mapping[Node, int], kernels: Kernels) -> Step | None:
-    for chain in chains(node, uses):
+def longest_step(candidates: Sequence[tuple[Node, ...]], kernels: Kernels) -> Step | None:
+    """The first chain that has a kernel whose condition holds."""
+    for chain in candidates:
+        key = "_".join((*(OPS[each.op].stem(each) for each in chain), dtype_key(chain[-1])))
+        if key not in kernels:
+            continue
         params = chain_params(chain)
-        key = "_".join((*(OPS[each.op].stem(each) for each in chain), dtype_key(node)))
         kernel = first_fitting(kernels, key, params)
         if kernel is not None:
             inputs = chain[0].inputs + tuple(each for link in chain[1:] for each in link.inputs[1:])
@@ -199,28 +203,34 @@ def orders(graph: Graph, steps: Sequence[Step]) -> list[list[Step]]:
 
 
 def greedy_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
-    readers: dict[Node, int] = {}
-    for step in steps:
-        for value in {root(each) for each in step.inputs}:
-            readers[value] = readers.get(value, 0) + 1
+    """Of the steps whose inputs are there, always the one that grows live memory least; first of equals."""
+    sources = [list(dict.fromkeys(root(each) for each in step.inputs)) for step in steps]
+    maker = {step.result: index for index, step in enumerate(steps)}
+    readers: dict[Node, list[int]] = {}
+    for index, values in enumerate(sources):
+        for value in values:
+            readers.setdefault(value, []).append(index)
+    unread = {value: len(users) for value, users in readers.items()}
     for each in graph.outputs:
-        readers[root(each)] = readers.get(root(each), 0) + 1
-    ready_values = {node for node in graph.nodes() if node.op in ("input", "constant")}
-    rest = list(steps)
+        unread[root(each)] = unread.get(root(each), 0) + 1
+    missing = [sum(value in maker for value in values) for values in sources]
+    ready = [index for index, count in enumerate(missing) if count == 0]
     order: list[Step] = []
-    while rest:
-        ready = [step for step in rest if all(root(each) in ready_values for each in step.inputs)]
 
-        def growth(step: Step) -> int:
-            freed = sum(v.type.bytes for v in {root(each) for each in step.inputs} if readers[v] == 1)
-            return step.result.type.bytes - freed
+    def growth(index: int) -> tuple[int, int]:
+        freed = sum(value.type.bytes for value in sources[index] if unread[value] == 1)
+        return steps[index].result.type.bytes - freed, index
 
+    while ready:
         chosen = min(ready, key=growth)
-        for value in {root(each) for each in chosen.inputs}:
-            readers[value] -= 1
-        ready_values.add(chosen.result)
-        rest.remove(chosen)
-        order.append(chosen)
+        ready.remove(chosen)
+        order.append(steps[chosen])
+        for value in sources[chosen]:
+            unread[value] -= 1
+        for reader in readers.get(steps[chosen].result, ()):
+            missing[reader] -= 1
+            if missing[reader] == 0:
+                ready.append(reader)
     return order
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -21,13 +22,16 @@ BUILD = "build"
 
 @final
 class Program:
-    """program(*arrays) runs the net once: one array for one output, else a tuple.
+    """program(*arrays) runs the net once: one array for one output, else a tuple. Threads may share it.
 
-    A class, because it owns a child process and, until it is saved, a temporary folder.
+    A class, because it owns a child process and, where s2c.compile made it, a temporary folder. After close it
+    raises RuntimeError.
     """
 
     def __init__(self, folder: Path, temporary: tempfile.TemporaryDirectory[str] | None = None) -> None:
         self._process: Process | None = None
+        self._lock = threading.Lock()  # an inference is a write and a read: those of two threads must not mix
+        self._is_closed = False
         self._temporary = temporary
         self.folder = folder
         self.manifest: dict[str, Any] = read_manifest(folder)
@@ -43,14 +47,17 @@ class Program:
 
     def start(self, count_calls: bool = False, repeat: int = 1) -> Process:
         """A new process of this program; count_calls asks an emulator for the instructions of each call."""
+        self._refuse_closed()
         target = load_target(self.manifest["target"])
         functions = list(dict.fromkeys(call["function"] for call in self.manifest["calls"]))
-        return Process.start(target, self.image(), functions if count_calls else (), repeat)
+        return Process.start(target, self.image(), functions if count_calls else None, repeat)
 
     def __call__(self, *arrays: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
-        if self._process is None:
-            self._process = self.start()
-        outputs, self.counters = self.run(self._process, arrays)
+        with self._lock:
+            self._refuse_closed()
+            if self._process is None:
+                self._process = self.start()
+            outputs, self.counters = self.run(self._process, arrays)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def run(
@@ -69,20 +76,41 @@ class Program:
 
     def reset(self) -> None:
         """Forgets all state: the next call is the first."""
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        with self._lock:
+            if self._process is not None:
+                self._process.close()
+                self._process = None
 
     def save(self, folder: str | Path) -> Path:
-        """Copies the artifact to a folder that does not exist yet."""
+        """Copies the artifact to a new or empty folder, or to the place of an older artifact.
+
+        Raises CompileError where the folder holds anything else, and then changes nothing.
+        """
+        # Here, because both modules stand above this one: they make what a Program is.
+        from s2c.artifact import refuse_foreign
+        from s2c.driver import staged_folder
+
+        self._refuse_closed()
         path = Path(folder)
-        shutil.copytree(self.folder, path)
+        refuse_foreign(path, "save")
+        entries = sorted(self.folder.iterdir())  # before the new folder, which may lie among them
+        with staged_folder(path.resolve()) as staged:
+            for entry in entries:
+                if entry.is_dir():
+                    shutil.copytree(entry, staged / entry.name)
+                else:
+                    shutil.copy2(entry, staged)
         return path
 
     def close(self) -> None:
+        self._is_closed = True
         self.reset()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise RuntimeError(f"program {self.name} is closed: compile or load it again")
 
     def __enter__(self) -> Program:
         return self

@@ -153,11 +153,12 @@ def size(count: int | None) -> str:
 
 
 def describe_artifact(manifest: Mapping[str, Any]) -> Group:
-    saved = manifest["source_macs"] - manifest["macs"]
     arena, bound = manifest["arena_bytes"], manifest["arena_lower_bound"]
     facts = {
+        "ops": describe_ops(manifest["ops"]),
         "calls": f"{len(manifest['calls'])}, of {len(manifest['kernels'])} kernels",
-        "MACs": f"{manifest['macs']:,}" + (f" ({saved:,} eliminated)" if saved > 0 else ""),
+        "MACs": describe_macs(manifest["macs"], manifest["source_macs"]),
+        "in matmul": f"{manifest['matmul_share']:.1%} of the MACs",
         "parameters": f"{manifest['parameters']:,}",
         "ROM": size(manifest["rom_bytes"]),
         "arena": f"{size(arena)} (no plan needs less than {bound:,})",
@@ -167,20 +168,28 @@ def describe_artifact(manifest: Mapping[str, Any]) -> Group:
 
 
 def describe_summary(summary: Summary) -> Group:
-    saved = summary.source_macs - summary.macs
-    unfit = [f"{name} (it has {found})" for name, found in summary.targets.items() if found]
+    unfit = [f"{name} (it has {fit.why_not})" for name, fit in summary.targets.items() if not fit.fits]
     facts = {
-        "ops": ", ".join(f"{count} {op}" for op, count in summary.ops.items()),
-        "MACs": f"{summary.macs:,}" + (f" ({saved:,} eliminated)" if saved > 0 else ""),
+        "ops": describe_ops(summary.ops),
+        "MACs": describe_macs(summary.macs, summary.source_macs),
         "in matmul": f"{summary.matmul_share:.1%} of the MACs",
         "parameters": f"{summary.parameters:,}",
         "constants": size(summary.constant_bytes),
         "arena": f"{size(summary.arena_bytes)} (no plan needs less than {summary.arena_lower_bound:,})",
-        "fits": ", ".join(name for name, found in summary.targets.items() if not found) or "no target",
+        "fits": ", ".join(name for name, fit in summary.targets.items() if fit.fits) or "no target",
     }
     if unfit:
         facts["too large for"] = ", ".join(unfit)
     return make_facts(summary.model, facts)
+
+
+def describe_ops(ops: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {op}" for op, count in ops.items()) or "none"
+
+
+def describe_macs(macs: int, source_macs: int) -> str:
+    saved = source_macs - macs
+    return f"{macs:,}" + (f" ({saved:,} eliminated)" if saved > 0 else "")
 
 
 def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> Group:
@@ -190,11 +199,11 @@ def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> 
             row["layer"],
             row["kernel"],
             "x".join(map(str, row["shape"])),
-            *(f"{row[key]:,}" for key in ("macs", "parameters", "constant_bytes")),
+            *(f"{row[key]:,}" for key in ("macs", "parameters", "constant_bytes", "output_bytes")),
         )
         for row in rows
     ]
-    return make_table("", ("layer", "kernel", "output", "MACs", "parameters", "bytes"), cells)
+    return make_table("", ("layer", "kernel", "output", "MACs", "parameters", "constants", "arena"), cells)
 
 
 def describe_outputs(
@@ -251,8 +260,16 @@ def describe_verification(result: Verification) -> list[Group]:
 
 def describe_bench(result: Latencies | Instructions) -> list[Group]:
     if isinstance(result, Latencies):
-        names = ("minimum", "median", "p99", "p99_9", "maximum")
-        facts = {name.replace("_", "."): f"{getattr(result, name):,.2f} µs" for name in names}
+        facts = {
+            name: f"{value:,.2f} µs"
+            for name, value in (
+                ("minimum", result.minimum_microseconds),
+                ("median", result.median_microseconds),
+                ("p99", result.p99_microseconds),
+                ("p99.9", result.p99_9_microseconds),
+                ("maximum", result.max_microseconds),
+            )
+        }
         return [make_facts(f"{result.calls:,} calls on {result.target}", facts)]
     rows = [
         count_row(each.layer, each.kernel, each.macs, each.instructions, result.instructions)
@@ -266,7 +283,7 @@ def describe_bench(result: Latencies | Instructions) -> list[Group]:
 
 def count_row(name: str, kernel: str, macs: int, instructions: int, total: int) -> tuple[str, ...]:
     per_mac = f"{instructions / macs:.2f}" if macs else ""
-    return name, kernel, f"{macs:,}", f"{instructions:,}", per_mac, f"{instructions / total:.1%}"
+    return name, kernel, f"{macs:,}", f"{instructions:,}", per_mac, f"{instructions / max(total, 1):.1%}"
 
 
 def describe_targets(rows: Sequence[TargetRow]) -> Group:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +16,16 @@ from s2c.target import list_targets, missing_tools
 
 
 @dataclass(frozen=True)
-class Summary:
-    """ops counts the model's own ops; all else is after the passes, planned for the host.
+class Fit:
+    """Whether a net's arena and constants fit a target's memory; why_not is None where they do."""
 
-    targets holds, by name, why the net does not fit by its arena and constants, or "" where it does.
-    """
+    fits: bool
+    why_not: str | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """ops counts the model's own ops; all else is after the passes, planned for the host."""
 
     model: str
     ops: Mapping[str, int]
@@ -32,7 +36,7 @@ class Summary:
     constant_bytes: int
     arena_bytes: int
     arena_lower_bound: int
-    targets: Mapping[str, str]
+    targets: Mapping[str, Fit]
     calls: tuple[CallCost, ...]
 
 
@@ -53,17 +57,16 @@ def summarise(model: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
     request = make_request(model, "host", dims=dims, consts=consts)
     compilation = compile_model(request)
     plan = compilation.plan
-    fits: dict[str, str] = {}
+    fits: dict[str, Fit] = {}
     for target in list_targets():
         try:
             refuse_large(replace(request, target=target), plan)
-            fits[target.name] = ""
+            fits[target.name] = Fit(True, None)
         except CompileError as problem:
-            fits[target.name] = problem.problems[0].found
-    ops = Counter(node.op for node in compilation.source.nodes() if node.op not in ("input", "constant"))
+            fits[target.name] = Fit(False, problem.problems[0].found)
     return Summary(
         model=model.name,
-        ops=dict(sorted(ops.items())),
+        ops=cost.count_ops(compilation.source),
         source_macs=cost.macs(compilation.source),
         macs=cost.plan_macs(plan),
         matmul_share=cost.matmul_share(plan.graph),

@@ -79,6 +79,7 @@ class Target:
     harness_flags: tuple[str, ...]
     compilers: Mapping[str, Compiler]  # "zig", and "other" for --cc
     run: tuple[str, ...]
+    count_calls: tuple[str, ...]  # follow run where the instructions of each call are asked for
     values: Mapping[str, str]  # fill the placeholders of command lines
     needs: tuple[str, ...]  # names of tools, whatever the compiler is
     tools: Mapping[str, Tool]
@@ -122,7 +123,7 @@ def read_settings(name: str) -> tuple[dict[str, Any], tuple[Path, ...]]:
 
 
 def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]) -> Target:
-    fields: dict[str, Any] = {"script": None, "values": {}}
+    fields: dict[str, Any] = {"script": None, "values": {}, "count_calls": ()}
     for key, value in settings.items():
         fields[key] = tuple(value) if isinstance(value, list) else value
     del fields["abstract"]
@@ -282,21 +283,35 @@ class Process:
     def __init__(self, command: Sequence[str]) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *sys.path])}
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
-        self.child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment
-        )
+        try:
+            self.child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment
+            )
+        except OSError:
+            self.errors.close()
+            raise
 
     @classmethod
-    def start(cls, target: Target, image: Image, functions: Sequence[str] = (), repeat: int = 1) -> Process:
-        """functions (emulated targets): count each call of these. repeat (others): time so many calls."""
+    def start(
+        cls, target: Target, image: Image, functions: Sequence[str] | None = None, repeat: int = 1
+    ) -> Process:
+        """functions (emulated targets): count each call of these, be they none. repeat (others): time so many
+        calls. CompileError where the image is missing or does not start.
+        """
         refuse_missing(target, not_installed(target, target.needs))
         values = {
             **placeholders(target),
             "image": str(image.path.resolve()),
-            "functions": ",".join(functions),
+            "functions": ",".join(functions or ()),
             "repeat": str(repeat),
         }
-        return cls([part.format_map(values) for part in target.run])
+        command = [*target.run, *(() if functions is None else target.count_calls)]
+        try:
+            image.path.stat()
+            return cls([part.format_map(values) for part in command])
+        except OSError as problem:
+            wanted, found = f"an image that runs on {target.name}", problem.strerror or type(problem).__name__
+            raise error(str(image.path), wanted, found, "compile the model again") from None
 
     def run(self, inputs: bytes, output_bytes: int) -> tuple[bytes, dict[str, Any]]:
         """One inference: its raw outputs and its counters. ProcessError if the image ends instead."""

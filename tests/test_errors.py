@@ -29,7 +29,7 @@ from s2c.program import BUILD
 from s2c.target import Memory, load_target, refuse_missing, run_all
 
 PACKAGE = Path(s2c.__file__).parent
-ELSEWHERE = ("load/", "cli.py", "errors.py", "verify.py", "bench.py", "report.py")
+ELSEWHERE = ("readers/", "cli.py", "errors.py", "verify.py", "bench.py", "report.py")
 WRAPPERS = ("error", "too_large")
 
 ROWS: list[tuple[str, str, Callable[[Path], object]]] = []

@@ -15,8 +15,10 @@ from onnx_models import model_of, one_op, reference
 
 from s2c import oracle
 from s2c.errors import CompileError
+from s2c.ops import OPS
 from s2c.passes.cancel_transposes import cancel_transposes
 from s2c.passes.fuse_qdq import fuse_qdq
+from s2c.passes.lower import lower
 from s2c.readers.onnx import load_onnx
 
 RANDOM = np.random.default_rng(0)
@@ -680,3 +682,57 @@ def test_flipped_bytes(name: str) -> None:
             for position in random.integers(0, len(damaged), random.integers(1, 4)):
                 damaged[position] = random.integers(256)
             survives(bytes(damaged))
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div"])
+def test_operands_of_rank_0(op: str) -> None:
+    """Scalars beside tensors and beside each other."""
+    for a, b in (([], []), ([2, 3], []), ([], [2, 3])):
+        inputs = {"a": np.full(a, 1.5, np.float32), "b": np.full(b, -2.0, np.float32)}
+        model = single_node(op, inputs)
+        graph = load_onnx(model.SerializeToString(), {}, {})
+        found = oracle.run(graph, *inputs.values())[0]
+        lowered = next(each for each in graph.nodes() if each.op == op.lower())
+        assert found.shape == lowered.type.shape
+        for each in lower(graph, lambda node: False).nodes():
+            assert each.type.shape == OPS[each.op].infer(each).shape, each.layer
+
+
+def single_node(op: str, inputs: dict[str, np.ndarray]) -> onnx.ModelProto:
+    infos = [helper.make_tensor_value_info(name, 1, list(array.shape)) for name, array in inputs.items()]
+    output = helper.make_tensor_value_info("y", 1, None)
+    graph = helper.make_graph([helper.make_node(op, list(inputs), ["y"], name="y")], "g", infos, [output])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_output_that_nobody_reads() -> None:
+    x = helper.make_tensor_value_info("x", 1, [2])
+    y = helper.make_tensor_value_info("y", 1, [2])
+    node = helper.make_node("Dropout", ["x"], ["y", "mask"], name="d")
+    graph = helper.make_graph([node], "g", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    assert load_onnx(model.SerializeToString(), {}, {}).output_names == ("y",)
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul"])
+def test_quantized_constant_of_rank_0(op: str) -> None:
+    """A scalar int8 constant is an operand like any other, in the Graph and in the Plan."""
+    x = helper.make_tensor_value_info("x", 1, [1, 4])
+    y = helper.make_tensor_value_info("y", 1, [1, 4])
+    arrays = {"s": np.float32(0.1), "z": np.int8(3), "k": np.int8(13)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xf"]),
+        helper.make_node("DequantizeLinear", ["k", "s", "z"], ["kf"]),
+        helper.make_node(op, ["xf", "kf"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r", "s", "z"], ["rq"]),
+        helper.make_node("DequantizeLinear", ["rq", "s", "z"], ["y"]),
+    ]
+    weights = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in arrays.items()]
+    graph = helper.make_graph(nodes, "g", [x], [y], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    array = np.float32([[-3.0, -0.5, 0.5, 6.0]])
+    fused = fuse_qdq(load_onnx(model.SerializeToString(), {}, {}))
+    assert all(isinstance(each.attrs["value"], np.ndarray) for each in fused.nodes() if each.op == "constant")
+    value = array + 1.0 if op == "Add" else array * 1.0
+    np.testing.assert_allclose(oracle.run(fused, array)[0], value, atol=0.0501)

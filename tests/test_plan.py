@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from s2c import oracle
 from s2c.cost import call_cost, macs, parameters, plan_macs
-from s2c.ir import Graph, Node, Quant, constant
+from s2c.ir import Graph, Node, Quant, Type, constant, input_node
 from s2c.kernel import evaluate
 from s2c.ops import make
 from s2c.plan import Plan, choose_kernels, greedy_order, make_plan, root, run
@@ -306,3 +306,13 @@ def test_missing_kernels_are_named_all_at_once() -> None:
         "first: wanted a kernel relu_i8, found none in this target; choose another target\n"
         "tanh: wanted a kernel map_i8, found none in this target; choose another target"
     )
+
+
+def test_planning_a_long_chain_is_fast() -> None:
+    """A thousand layers in a row: the time is in proportion."""
+    x = source = input_node("x", Type((1, 8), "f32"))
+    for index in range(1000):
+        x = make("unary", (x,), f"layer {index}", function="tanh")
+    plan = planned(Graph((source,), (x,)))
+    assert len(plan.calls) == 1000
+    assert plan.arena_bytes == 32

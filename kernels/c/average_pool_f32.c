@@ -1,4 +1,5 @@
 /* Average pooling and means on floats: output = clamp(factor * sum of the values under the pixel).
+   Rows of the kernel are summed first, then their sums: the error grows with height plus width.
    factor: one for each output pixel, or one for all (scales).
    Constant: loops run over extents, and which taps are padding follows from the pixel. */
 #include "lib/float.h"
@@ -20,13 +21,15 @@ S2C_INLINE void average_pool_f32(float *restrict output, const float *restrict i
             for (int32_t c = 0; c < channels; c++) {
                 float sum = 0.0F;
                 for (int32_t i = 0; i < kernel_height; i++) {
+                    float row = 0.0F;
                     const int32_t y = top + i * dilation_height;
                     for (int32_t j = 0; j < kernel_width; j++) {
                         const int32_t x = left + j * dilation_width;
                         if (y >= 0 && y < height && x >= 0 && x < width) {
-                            sum += image[(y * width + x) * channels + c];
+                            row += image[(y * width + x) * channels + c];
                         }
                     }
+                    sum += row;
                 }
                 *output++ = s2c_clamp_float(sum * factor[at], lo, hi);
             }

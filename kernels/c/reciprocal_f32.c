@@ -1,6 +1,7 @@
 /* output[i] = 1 / input[i], lib/reciprocal.h.
    Error over all float32 inputs: at most 1.61 ulp, 1.4e-7 relative.
    NaN stays NaN, +-inf become +-0, and so does what lies beyond +-2^126, whose reciprocal is subnormal;
+   so a / x, which is a * (1 / x), is as exact as its factors for 2^-126 <= |x| <= 2^126, and 0 for finite a above;
    zeros and subnormals become inf with their sign.
    in place: input
    Constant: selects, no branch, no division. */

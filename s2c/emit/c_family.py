@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2c.arena import ALIGNMENT
 from s2c.emit.text import comment_text, format_array, format_float
 from s2c.ir import Node
 from s2c.kernel import Argument, Kernel
@@ -54,7 +55,7 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         'extern "C" {',
         "#endif",
         "",
-        "/* All the memory that the net uses but its stack; the caller owns it, aligned to 16 bytes. */",
+        f"/* All the memory of the net but its stack; the caller owns it, aligned to {ALIGNMENT} bytes. */",
         f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
         "",
     ]

@@ -218,7 +218,7 @@ def eval_sub(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def lower_sub(node: Node) -> Node:
     a, b = node.inputs
-    minus = constant(np.full(1, -1.0, np.float32), node.layer)
+    minus = constant(np.full((), -1.0, np.float32), node.layer)
     negated = Node("mul", (b, minus), {}, b.type, node.layer)
     return Node("add", (a, negated), {}, node.type, node.layer)
 

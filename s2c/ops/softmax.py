@@ -163,8 +163,8 @@ def lower_softmax(node: Node) -> Node:
     source, size, layer = node.inputs[0], node.type.shape[-1], node.layer
     kind = node.type
     column = replace(kind, shape=(*kind.shape[:-1], 1))
-    minus = constant(np.full(1, -1.0, np.float32), layer)
-    beta = constant(np.full(1, node.attrs["beta"], np.float32), layer)
+    minus = constant(np.full((), -1.0, np.float32), layer)
+    beta = constant(np.full((), node.attrs["beta"], np.float32), layer)
     highest = Node("max", (source,), {"size": size}, column, layer)
     spread = expand_last(Node("mul", (highest, minus), {}, column, layer), kind)
     shifted = Node("add", (source, spread), {}, kind, layer)

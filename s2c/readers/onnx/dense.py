@@ -57,7 +57,7 @@ def gemm_bias(source: Source, outputs: int) -> tuple[np.ndarray, Node | None]:
         return zeros, constant(scaled, source.layer)
     rest = activation(source, 2)
     if beta != 1:
-        rest = make("mul", (rest, constant(np.full(1, beta), source.layer)), source.layer)
+        rest = make("mul", (rest, constant(np.full((), beta, np.float32), source.layer)), source.layer)
     return zeros, rest
 
 

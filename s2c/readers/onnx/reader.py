@@ -42,6 +42,7 @@ class Reading:
     model: onnx.ModelProto
     opset: int
     initializers: Mapping[str, TensorProto]
+    used: frozenset[str]  # names that a node or an output reads
     values: dict[str, Value | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -57,7 +58,8 @@ def load_onnx(data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.ndar
     Raises CompileError with every problem of the model.
     """
     model = parse(data)
-    reading = Reading(model, opset_of(model), {each.name: each for each in model.graph.initializer})
+    initializers = {each.name: each for each in model.graph.initializer}
+    reading = Reading(model, opset_of(model), initializers, used_names(model.graph))
     inputs = read_inputs(reading, dims, consts)
     for node in live_nodes(model.graph):
         read_node(reading, node)
@@ -171,6 +173,11 @@ def live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return live[::-1]
 
 
+def used_names(graph: onnx.GraphProto) -> frozenset[str]:
+    read = [name for node in graph.node for name in node.input]
+    return frozenset((*read, *(each.name for each in graph.output)))
+
+
 def layer_of(node: onnx.NodeProto) -> str:
     return node.name or next((name for name in node.output if name), node.op_type)
 
@@ -187,7 +194,7 @@ def read_node(reading: Reading, node: onnx.NodeProto) -> None:
         if not name:
             continue
         reading.values[name] = results[index] if index < len(results) else None
-        if results and index >= len(results):
+        if results and index >= len(results) and name in reading.used:
             reading.refuse(
                 layer,
                 f"{node.op_type} with {len(results)} outputs",
@@ -315,7 +322,11 @@ def read_outputs(reading: Reading) -> tuple[Node, ...]:
             reading.problems.extend(problem.problems)
             continue
         element = each.type.tensor_type.elem_type
-        if node.type.dtype == "i8" and element != TensorProto.INT8:
+        if node.type.dtype not in ("f32", "i8"):
+            reading.refuse(
+                each.name, "a float32 or int8 output", element_name(element), "leave the output out"
+            )
+        elif node.type.dtype == "i8" and element != TensorProto.INT8:
             reading.refuse(
                 each.name,
                 "a float32 or int8 output",

@@ -89,7 +89,7 @@ def constant_node(layer: str, value: Constant) -> Node:
 
 
 def scalar_node(source: Source, value: float) -> Node:
-    return constant(np.full(1, value, np.float32), source.layer)
+    return constant(np.full((), value, np.float32), source.layer)
 
 
 def known(source: Source, index: int, what: str) -> Constant:

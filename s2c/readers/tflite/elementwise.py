@@ -80,7 +80,7 @@ def square(layer: Layer) -> Node:
 
 
 def neg(layer: Layer) -> Node:
-    minus = constant(np.full(1, -1.0, np.float32), layer.name)
+    minus = constant(np.full((), -1.0, np.float32), layer.name)
     return layer.make("mul", layer.float_only(), minus)
 
 
