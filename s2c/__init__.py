@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,18 +31,19 @@ def compile(
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
     default the file's name), cc a C compiler instead of the bundled one.
     """
-    refuse_arguments(model, dims or {}, consts or {})
     from s2c.artifact import write_artifact
     from s2c.driver import compile_model, make_request
     from s2c.program import Program
 
-    compilation = compile_model(make_request(model, target, name, dims, consts, cc))
+    refuse_arguments(model, {} if dims is None else dims, {} if consts is None else consts)
+    sizes = {key: int(size) for key, size in (dims or {}).items()}
+    compilation = compile_model(make_request(model, target, name, sizes, consts, cc))
     temporary = tempfile.TemporaryDirectory(prefix="s2c-")
     write_artifact(compilation, Path(temporary.name))
     return Program(Path(temporary.name), temporary)
 
 
-def refuse_arguments(model: object, dims: Mapping[str, object], consts: Mapping[str, object]) -> None:
+def refuse_arguments(model: object, dims: object, consts: object) -> None:
     """What Python does not check: the types of compile's arguments. Raises CompileError with all problems."""
     import numpy as np
 
@@ -49,11 +51,14 @@ def refuse_arguments(model: object, dims: Mapping[str, object], consts: Mapping[
     if not isinstance(model, (str, Path)):
         found = type(model).__name__
         problems.append(Problem("model", "the path of a file", found, "write the model to a file"))
-    for name, size in dims.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+    for what, value in (("dims", dims), ("consts", consts)):
+        if not isinstance(value, Mapping):
+            problems.append(Problem(what, "a dict by name", repr(value), f'write {what}={{"name": value}}'))
+    for name, size in dims.items() if isinstance(dims, Mapping) else ():
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             do = 'give an integer, as in dims={"batch": 1}'
             problems.append(Problem(f"dims {name}", "a size of at least 1", repr(size), do))
-    for name, array in consts.items():
+    for name, array in consts.items() if isinstance(consts, Mapping) else ():
         if not isinstance(array, np.ndarray):
             found = type(array).__name__
             problems.append(Problem(f"consts {name}", "a numpy array", found, "convert it with numpy.array"))

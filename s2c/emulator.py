@@ -12,12 +12,10 @@ import itertools
 import json
 import mmap
 import os
-import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +24,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from s2c.resources import folder
+from s2c.resources import cache_folder, folder, zig_environment
 
 LIMIT = 20_000_000_000  # instructions of one inference: some two minutes of emulation
 CALLS_MAX = 65536  # S2C_CALLS_MAX in count.h
@@ -115,36 +113,21 @@ def merge(line: bytes, counts: Counts, by_call: bool) -> bytes:
     return json.dumps(counters).encode() + b"\n"
 
 
-def cache_folder() -> Path:
-    """The user's; where that cannot be written, one of the same user among the temporary files."""
-    with suppress(OSError, RuntimeError):  # RuntimeError: there is no home
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "s2c"
-        cache.mkdir(parents=True, exist_ok=True)
-        if os.access(cache, os.W_OK | os.X_OK):
-            return cache
-    shared = Path(tempfile.gettempdir()) / f"s2c-{os.getuid()}"
-    with suppress(FileExistsError):
-        shared.mkdir(mode=0o700)
-    # Whoever else may write there could have us load their code.
-    status = shared.lstat()
-    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
-        return shared
-    return Path(tempfile.mkdtemp(prefix="s2c-"))
-
-
 def build_library(name: str) -> Path:
     """targets/cortex-m/<name>.c as a shared library of the host, built once per user and content."""
     sources = folder("targets") / "cortex-m"
     content = b"".join((sources / file).read_bytes() for file in ("count.h", f"{name}.c"))
     digest = hashlib.sha256(content).hexdigest()[:16]
-    cache = cache_folder()
+    cache = cache_folder() / "s2c"
     library = cache / f"{name}-{digest}.so"
     if library.exists():
         return library
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         built = Path(scratch) / library.name
         compiler = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O2", "-g0"]
-        subprocess.run([*compiler, str(sources / f"{name}.c"), "-o", str(built)], check=True)
+        subprocess.run(
+            [*compiler, str(sources / f"{name}.c"), "-o", str(built)], check=True, env=zig_environment()
+        )
         built.replace(library)  # atomic: another process may build the same
     return library
 
@@ -325,9 +308,7 @@ def run_unicorn(program: Program, cpu: str, functions: Sequence[str] | None, lim
     return machine.run(sys.stdin.buffer.read, write)
 
 
-def run_qemu(
-    image: Path, program: Program, machine: str, functions: Sequence[str] | None, limit: int
-) -> int:
+def run_qemu(image: Path, program: Program, machine: str, functions: Sequence[str] | None, limit: int) -> int:
     report, report_end = os.pipe()
     spans = [program.symbols[name] for name in functions or ()]
     ranges = "+".join(f"{start:#x}-{start + size:#x}" for start, size in spans)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from s2c import arena
+from s2c import arena, oracle
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node, Type
 from s2c.kernel import Kernel, evaluate, first_fitting
@@ -379,7 +379,7 @@ def execute(call: Call, view: Any) -> None:
         each = operands.pop(0)
         return each.reshape(kind.shape) if isinstance(each, np.ndarray) else view(each, kind).copy()
 
-    value = OPS[first.op].eval(first, *(operand(each.type) for each in first.inputs))
+    value = oracle.evaluate(first, *(operand(each.type) for each in first.inputs))
     for node in links:
-        value = OPS[node.op].eval(node, value, *(operand(each.type) for each in node.inputs[1:]))
+        value = oracle.evaluate(node, value, *(operand(each.type) for each in node.inputs[1:]))
     view(call.output, call.nodes[-1].type)[...] = value

@@ -24,8 +24,8 @@ BUILD = "build"
 class Program:
     """program(*arrays) runs the net once: one array for one output, else a tuple. Threads may share it.
 
-    A class, because it owns a child process and, where s2c.compile made it, a temporary folder. After close it
-    raises RuntimeError.
+    Once closed, it raises RuntimeError. A class, because it owns a child process and, where s2c.compile made
+    it, a temporary folder.
     """
 
     def __init__(self, folder: Path, temporary: tempfile.TemporaryDirectory[str] | None = None) -> None:
@@ -57,7 +57,12 @@ class Program:
             self._refuse_closed()
             if self._process is None:
                 self._process = self.start()
-            outputs, self.counters = self.run(self._process, arrays)
+            inputs = checked_inputs(self.manifest, arrays)
+            try:
+                outputs, self.counters = self.run(self._process, tuple(inputs))
+            except BaseException:  # an interrupt too: the pipes may hold half an inference
+                self._end_process()
+                raise
         return outputs[0] if len(outputs) == 1 else outputs
 
     def run(
@@ -77,9 +82,7 @@ class Program:
     def reset(self) -> None:
         """Forgets all state: the next call is the first."""
         with self._lock:
-            if self._process is not None:
-                self._process.close()
-                self._process = None
+            self._end_process()
 
     def save(self, folder: str | Path) -> Path:
         """Copies the artifact to a new or empty folder, or to the place of an older artifact.
@@ -107,6 +110,11 @@ class Program:
         self.reset()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
     def _refuse_closed(self) -> None:
         if self._is_closed:

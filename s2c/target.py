@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, final
 
 from s2c.errors import error
-from s2c.resources import PACKAGE, folder
+from s2c.resources import PACKAGE, folder, zig_environment
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -237,6 +237,7 @@ def start_compiler(command: Sequence[str]) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env=zig_environment(),
         start_new_session=True,
     )
 

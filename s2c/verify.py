@@ -272,11 +272,11 @@ def usual_magnitudes(runs: Sequence[Run]) -> list[float]:
 
 @dataclass(frozen=True)
 class Error:
-    """Of one output of one run: relative for floats, in steps for integers. allowed: what rounding does."""
+    """Of one output of one run: relative for floats, in steps for integers. allowed: what rounding does.
+    may_part: NaN, infinite and finite values need not agree."""
 
     where: str
-    is_ordinary: bool
-    overflows: bool
+    may_part: bool
     comparison: Comparison
     size: float
     allowed: float
@@ -292,7 +292,8 @@ def relative_errors(runs: Sequence[Run]) -> list[Error]:
             )
             allowed = max(TOLERANCE, ROUNDINGS * each.sensitivity / scale)
             where = f"input {run.name!r}, output {index}"
-            result.append(Error(where, run.is_ordinary, run.overflows, each, each.difference / scale, allowed))
+            may_part = run.overflows and not run.is_ordinary
+            result.append(Error(where, may_part, each, each.difference / scale, allowed))
     return result
 
 
@@ -306,8 +307,8 @@ def outputs_claim(runs: Sequence[Run]) -> Claim:
         elif each.size > TOLERANCE:
             remarks.append(f"{each.where}: an error of {each.size:.2g}, which rounding alone may cause here")
         if each.comparison.apart:
-            text = f"{each.where}: program and oracle differ in {each.comparison.apart} NaN or infinite values"
-            if each.overflows and not each.is_ordinary:
+            text = f"{each.where}: {each.comparison.apart} NaN or infinite values are not the oracle's"
+            if each.may_part:
                 remarks.append(f"{text}; the net overflows, and the order of its sums decides")
             else:
                 failures.append(text)

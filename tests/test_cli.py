@@ -241,14 +241,28 @@ def test_stop_after(tmp_path: Path, stage: str, text: str) -> None:
     assert (document["stage"], document["text"].rstrip("\n")) == (stage, result.stdout.rstrip("\n"))
 
 
+def test_dump_ends_where_the_compilation_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = dense(tmp_path / "net.onnx")
+    monkeypatch.setenv("S2C_DUMP", str(tmp_path / "load"))
+    assert s2c("compile", model, "--stop-after", "load").exit_code == 0
+    assert entries(tmp_path / "load") == ["00_load.txt"]
+    monkeypatch.setenv("S2C_DUMP", str(tmp_path / "plan"))
+    assert s2c("compile", model, "--stop-after", "plan").exit_code == 0
+    assert entries(tmp_path / "plan")[-1] == "90_plan.txt"
+    monkeypatch.setenv("S2C_DUMP", str(tmp_path / "emit"))
+    assert s2c("compile", model, "--stop-after", "emit").exit_code == 0
+    emitted = ["CMakeLists.txt", "build", "main.c", "net.c", "net.h"]
+    assert sorted({*entries(tmp_path / "emit")} - {*entries(tmp_path / "plan")}) == emitted
+
+
 def test_inspect_a_model(tmp_path: Path) -> None:
     model = dense(tmp_path / "net.onnx", (1, 1024), 1024)
     summary = json.loads(s2c("inspect", model, "--json").stdout)
     assert (summary["ops"], summary["macs"], summary["matmul_share"]) == ({"dense": 1}, 1 << 20, 1.0)
     assert summary["parameters"] == (1 << 20) + 1024
     assert summary["constant_bytes"] == 4 * summary["parameters"]
-    assert summary["targets"]["host"] == ""
-    assert summary["targets"]["cortex-m4"] == "4198400 bytes of constants"
+    assert summary["targets"]["host"] == {"fits": True, "why_not": None}
+    assert summary["targets"]["cortex-m4"] == {"fits": False, "why_not": "4198400 bytes of constants"}
     assert [call["kernel"] for call in summary["calls"]] == ["matmul_f32"]
     assert "too large for  cortex-m33" in s2c("inspect", model).stdout
 
@@ -401,7 +415,7 @@ def test_killed_image(compiled: Path, tmp_path: Path) -> None:
 @pytest.mark.build
 def test_bench_host(compiled: Path) -> None:
     result = json.loads(s2c("bench", compiled, "--calls", 100, "--json").stdout)
-    times = [result[key] for key in ("minimum", "median", "p99", "p99_9", "maximum")]
+    times = [result[f"{key}_microseconds"] for key in ("minimum", "median", "p99", "p99_9", "max")]
     assert result["calls"] == 100
     assert times == sorted(times)
 
@@ -417,3 +431,61 @@ def test_bench_emulated(tmp_path: Path) -> None:
     assert [each["layer"] for each in result["layers"]] == [call["layer"] for call in manifest["calls"]]
     assert "before the first layer" in s2c("bench", tmp_path / "out").stdout
     assert json.loads(s2c("inspect", tmp_path / "out", "--json").stdout)["macs"] == manifest["macs"]
+
+
+@pytest.mark.build
+def test_dump_holds_the_emitted_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S2C_DUMP", str(tmp_path / "dump"))
+    assert s2c("compile", dense(tmp_path / "net.onnx"), "-o", tmp_path / "out").exit_code == 0
+    for name in ("net.c", "net.h", "main.c", "build/net.h"):
+        assert (tmp_path / "dump" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+@pytest.mark.build
+def test_inspect_a_folder(compiled: Path) -> None:
+    document = json.loads(s2c("inspect", compiled, "--json").stdout)
+    assert (document["ops"], document["matmul_share"]) == ({"dense": 1}, 1.0)
+    assert document["calls"][0]["output_bytes"] == 16
+    text = s2c("inspect", compiled).stdout
+    assert "ops         1 dense" in text
+    assert "in matmul   100.0% of the MACs" in text
+    assert text.splitlines()[0].split() == [
+        *("layer", "kernel", "output", "MACs", "parameters", "constants", "arena")
+    ]
+
+
+@pytest.mark.build
+def test_net_without_calls(tmp_path: Path) -> None:
+    model = tmp_path / "net.onnx"
+    model.write_bytes(model_of([helper.make_node("Identity", ["x"], ["y"])], {"x": (1, 8)}))
+    for target in ("host", "cortex-m4"):
+        assert s2c("compile", model, "--target", target, "-o", tmp_path / target).exit_code == 0
+        assert s2c("verify", tmp_path / target, "--inputs", 2).exit_code == 0
+        assert s2c("bench", tmp_path / target).exit_code == 0
+    result = json.loads(s2c("bench", tmp_path / "cortex-m4", "--json").stdout)
+    assert (result["layers"], result["macs"], result["entry"]) == ([], 0, result["instructions"])
+
+
+@pytest.mark.build
+def test_net_without_inputs(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 8), np.float32))
+    model = dense(tmp_path / "net.onnx")
+    bound = ("--const", f"x={tmp_path / 'x.npy'}")
+    result = s2c("compile", model, *bound, "-o", tmp_path / "out")
+    assert result.stdout.endswith(f"s2c run {tmp_path / 'out'}\n")
+    document = json.loads(s2c("run", tmp_path / "out", "--json").stdout)
+    assert document["outputs"][0]["shape"] == [1, 4]
+    assert s2c("verify", tmp_path / "out", "--inputs", 2).exit_code == 0
+    assert s2c("bench", tmp_path / "out").exit_code == 0
+
+
+@pytest.mark.build
+def test_image_that_cannot_start(compiled: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(compiled, tmp_path / "copy"))
+    np.save(tmp_path / "x.npy", np.zeros((1, 8), np.float32))
+    image = folder / "build" / "dense.elf"
+    message = f"{image}: wanted an image that runs on host, found {{}}; compile the model again"
+    image.write_bytes(b"junk")
+    assert_refused(s2c("run", folder, tmp_path / "x.npy"), message.format("Exec format error"))
+    image.unlink()
+    assert_refused(s2c("run", folder, tmp_path / "x.npy"), message.format("No such file or directory"))

@@ -26,7 +26,7 @@ from s2c.ops import OPS, make
 from s2c.passes.lower import lower
 from s2c.plan import make_plan
 from s2c.program import BUILD
-from s2c.target import Memory, load_target, refuse_missing, run_all
+from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
 
 PACKAGE = Path(s2c.__file__).parent
 ELSEWHERE = ("readers/", "cli.py", "errors.py", "verify.py", "bench.py", "report.py")
@@ -510,6 +510,49 @@ def _(folder: Path) -> object:
 @row("target.py:refuse_missing", "target host: wanted all its tools, found a; b; install what is missing")
 def _(folder: Path) -> object:
     return refuse_missing(load_target("host"), ["a", "b"])
+
+
+@row(
+    "target.py:start",
+    "{folder}/kws.elf: wanted an image that runs on host, found No such file or directory; compile the model "
+    "again",
+)
+def _(folder: Path) -> object:
+    return Process.start(load_target("host"), Image(folder / "kws.elf", folder / "kws.o", ""))
+
+
+# the arguments of s2c.compile
+
+
+@row(
+    "__init__.py:refuse_arguments", "model: wanted the path of a file, found bytes; write the model to a file"
+)
+def _(folder: Path) -> object:
+    return s2c.compile(b"model")  # type: ignore[arg-type]
+
+
+@row(
+    "__init__.py:refuse_arguments",
+    "dims: wanted a dict by name, found 'n=1'; write dims={\"name\": value}",
+)
+def _(folder: Path) -> object:
+    return s2c.compile("net.onnx", dims="n=1")  # type: ignore[arg-type]
+
+
+@row(
+    "__init__.py:refuse_arguments",
+    "dims n: wanted a size of at least 1, found '2'; give an integer, as in dims={\"batch\": 1}\n"
+    'dims m: wanted a size of at least 1, found 0; give an integer, as in dims={"batch": 1}',
+)
+def _(folder: Path) -> object:
+    return s2c.compile("net.onnx", dims={"n": "2", "m": 0, "k": np.int64(3)})  # type: ignore[dict-item]
+
+
+@row(
+    "__init__.py:refuse_arguments", "consts x: wanted a numpy array, found list; convert it with numpy.array"
+)
+def _(folder: Path) -> object:
+    return s2c.compile("net.onnx", consts={"x": [1]})  # type: ignore[dict-item]
 
 
 @row(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from small_nets import ARENA_BYTES, OUTPUT_BYTES, build_small, inputs, write_small
 
 from s2c.errors import CompileError
+from s2c.resources import cache_folder
 from s2c.target import (
     Image,
     Memory,
@@ -61,6 +64,7 @@ def test_fields_are_inherited() -> None:
     target = load_target("cortex-m4")
     assert target.memories == (Memory("flash", 0, 2 << 20), Memory("ram", 0x20000000, 640 << 10))
     assert target.arch == "thumb" and target.optimise == "-O2" and target.emulated
+    assert target.count_calls == ("--functions={functions}",) and load_target("host").count_calls == ()
     assert [folder.name for folder in target.folders] == ["cortex-m4", "cortex-m", "targets"]
 
 
@@ -134,6 +138,50 @@ def test_instructions_of_each_call(target: Target, images: dict[str, Image]) -> 
     assert chain["prologue"] + sum(chain["calls"]) == chain["instructions"]
     assert len(loops["calls"]) == 1  # a jump back to the first instruction is no call
     assert nothing["calls"] == [] and nothing["prologue"] == nothing["instructions"]
+
+
+@pytest.mark.parametrize("qemu", [False, True], ids=["unicorn", "qemu"])
+def test_calls_are_reported_when_asked_for(qemu: bool, images: dict[str, Image]) -> None:
+    """Of no functions there are no calls, which is not the same as not to ask."""
+    target = load_target("cortex-m4")
+    emulator = under_qemu(target) if qemu else target
+    with Process.start(emulator, images[target.name], ()) as process:
+        counters = result(process, "chain", 1, 2)[1]
+    assert counters["calls"] == [] and counters["prologue"] == counters["instructions"]
+    with Process.start(emulator, images[target.name]) as process:
+        assert result(process, "chain", 1, 2)[1].keys().isdisjoint({"calls", "prologue"})
+
+
+def test_cache_that_cannot_be_written(
+    images: dict[str, Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert build_small(load_target("host"), tmp_path).warnings == ""
+    with Process.start(load_target("cortex-m4"), images["cortex-m4"]) as process:
+        assert result(process, "nothing", 7)[0] == 7
+    libraries = list(tmp_path.glob(f"s2c-{os.getuid()}/s2c/count-*.so"))
+    assert len(libraries) == 1
+
+
+def test_temporary_cache_of_someone_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    shared = tmp_path / f"s2c-{os.getuid()}"
+    assert cache_folder() == shared
+    shared.chmod(0o777)
+    assert cache_folder() != shared
+
+
+def test_junk_is_no_image(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.elf"
+    junk.write_text("junk")
+    process = Process.start(load_target("cortex-m4"), Image(junk, junk, ""))
+    with process, pytest.raises(ProcessError, match=r"status 1: junk\.elf: not an image: Magic number"):
+        process.run(b"", 1)
 
 
 @pytest.mark.parametrize("qemu", [False, True], ids=["unicorn", "qemu"])

@@ -10,17 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 from typer.testing import CliRunner
 
 from s2c import kernel
 from s2c.artifact import save_artifact
 from s2c.cli import app
+from s2c.compare import compare
 from s2c.driver import compile_model, make_request
 from s2c.emit import c_family
 from s2c.image import Facts
 from s2c.program import save_arrays
 from s2c.resources import folder as data_folder
-from s2c.verify import Run, compare, image_claims, instructions_claim, outputs_claim, round_again, verify
+from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, round_again, verify
+from tests.onnx_models import model_of
 
 DEMO = Path(__file__).parents[1] / "demo"
 INT8 = DEMO / "digits_int8.onnx"
@@ -86,12 +89,15 @@ def test_subnormal_outputs_may_be_flushed() -> None:
     assert outputs_claim([run("a", 0.0, 1e-20)]).status == "failed"
 
 
-def test_overflow_is_told_on_extreme_inputs_and_fails_on_ordinary_ones() -> None:
-    text = "input 'a', output 0: only one of program and oracle is finite in 1 values"
-    claim = outputs_claim([run("a", [1.0, 2.0], [1.0, np.nan], is_ordinary=True)])
-    assert (claim.status, claim.failures) == ("failed", (text,))
-    claim = outputs_claim([run("a", [1.0, np.inf], [1.0, 3e38], is_ordinary=False)])
-    assert (claim.status, claim.failures, claim.unproved) == ("tested", (), (f"outputs: {text}",))
+def test_classes_may_differ_only_where_an_extreme_input_overflows() -> None:
+    text = "input 'a', output 0: 1 NaN or infinite values are not the oracle's"
+    for found, is_ordinary, overflows in [(np.nan, True, True), (3e38, False, False), (-np.inf, True, True)]:
+        one = replace(run("a", [1.0, np.inf], [1.0, found], is_ordinary), overflows=overflows)
+        assert outputs_claim([one]).failures == (text,)
+    one = replace(run("a", [1.0, np.inf], [1.0, np.nan], is_ordinary=False), overflows=True)
+    claim = outputs_claim([one])
+    told = f"outputs: {text}; the net overflows, and the order of its sums decides"
+    assert (claim.status, claim.failures, claim.unproved) == ("tested", (), (told,))
 
 
 def test_equal_non_finite_values_are_exact() -> None:
@@ -113,6 +119,14 @@ def test_the_layer_that_varies_is_named() -> None:
     assert claim.failures == ("dense (k): 20 on input 'a', 21 on input 'c'",)
     assert claim.evidence == "30 to 31 on 3 inputs"
     assert instructions_claim(manifest, runs[:2], is_emulated=True).evidence == "30 on 2 inputs"
+
+
+def test_a_net_that_allocates_is_not_accepted() -> None:
+    facts = replace(FACTS, undefined_symbols=("malloc",))
+    manifest = {"arena_bytes": 0, "rom_bytes": 0}
+    result = conclude(manifest, facts, [], image_claims(facts, []))
+    assert (result.ok, result.mallocs) == (False, None)
+    assert result.failures == ("no malloc: mallocs: the net's object refers to malloc",)
 
 
 def test_no_count_without_an_emulator() -> None:
@@ -142,7 +156,9 @@ def test_facts_of_the_image() -> None:
     static = found(replace(FACTS, writable_bytes=8))["no memory but arena and stack"]
     assert static == ("failed", "8 bytes of static variables")
     malloc = found(replace(FACTS, undefined_symbols=("malloc",)))["no malloc"]
-    assert malloc == ("unproved", "mallocs: the net's object refers to malloc")
+    assert malloc == ("failed", "mallocs: the net's object refers to malloc")
+    helper = found(replace(FACTS, undefined_symbols=("memcpy",)))["no malloc"]
+    assert helper == ("unproved", "mallocs: the net's object refers to memcpy")
     unread = found(replace(FACTS, stack_bytes=None, unproved=("f: a jump that is not followed",)))
     assert unread["stack bound"] == unread["no recursion"] == ("unproved", "f: a jump that is not followed")
 
@@ -180,6 +196,38 @@ def test_what_s2c_makes_is_accepted(model: Path, target: str, tmp_path: Path) ->
     assert any(text.startswith("instruction count") for text in result.unproved) != is_counted
     if result.instructions is not None:
         assert result.instructions["min"] == result.instructions["max"]
+
+
+WEIGHT = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+NETS = {
+    "bigavg": model_of([helper.make_node("GlobalAveragePool", ["x"], ["y"])], {"x": [1, 3, 70, 80]}),
+    "column": model_of([helper.make_node("ReduceMean", ["x"], ["y"], axes=[1])], {"x": [1, 5600, 3]}),
+    "row": model_of([helper.make_node("GlobalAveragePool", ["x"], ["y"])], {"x": [1, 3, 5600]}),
+    "div": model_of([helper.make_node("Div", ["x", "d"], ["y"])], {"x": [1, 8], "d": [1, 8]}),
+    "div3": model_of(
+        [helper.make_node("Div", ["c", "x"], ["y"])], {"x": [1, 8]}, {"c": np.array([3], np.float32)}
+    ),
+    "pow3": model_of(
+        [helper.make_node("Pow", ["x", "c"], ["y"])], {"x": [1, 8]}, {"c": np.array(0.5, np.float32)}
+    ),
+    "sqrtexp": model_of(
+        [helper.make_node("Sqrt", ["x"], ["a"]), helper.make_node("Exp", ["a"], ["y"])], {"x": [1, 8]}
+    ),
+    "conv": model_of(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], {"x": [1, 3, 8, 8]}, {"w": WEIGHT}
+    ),
+}
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+@pytest.mark.parametrize("name", NETS)
+def test_floats_at_their_limits(name: str, target: str, tmp_path: Path) -> None:
+    model = tmp_path / f"{name}.onnx"
+    model.write_bytes(NETS[name])
+    result = verify(save(model, target, tmp_path / "out"), 8)
+    assert (result.ok, result.failures) == (True, ())
+    assert not [text for text in result.unproved if text.startswith("outputs")]
 
 
 @pytest.mark.build

@@ -1,5 +1,6 @@
 /* Average pooling and means on floats: output = clamp(factor * sum of the values under the pixel).
-   Rows of the kernel are summed first, then their sums: the error grows with height plus width.
+   Runs of 64 values are summed first, then their sums, and these of 64 kernel rows: rounding errors of long sums
+   stay small.
    factor: one for each output pixel, or one for all (scales).
    Constant: loops run over extents, and which taps are padding follows from the pixel. */
 #include "lib/float.h"
@@ -20,18 +21,26 @@ S2C_INLINE void average_pool_f32(float *restrict output, const float *restrict i
             const int32_t at = scales == 1 ? 0 : pixel;
             for (int32_t c = 0; c < channels; c++) {
                 float sum = 0.0F;
+                float part = 0.0F;
                 for (int32_t i = 0; i < kernel_height; i++) {
-                    float row = 0.0F;
                     const int32_t y = top + i * dilation_height;
-                    for (int32_t j = 0; j < kernel_width; j++) {
-                        const int32_t x = left + j * dilation_width;
-                        if (y >= 0 && y < height && x >= 0 && x < width) {
-                            row += image[(y * width + x) * channels + c];
+                    for (int32_t first = 0; first < kernel_width; first += 64) {
+                        const int32_t end = first + 64 < kernel_width ? first + 64 : kernel_width;
+                        float run = 0.0F;
+                        for (int32_t j = first; j < end; j++) {
+                            const int32_t x = left + j * dilation_width;
+                            if (y >= 0 && y < height && x >= 0 && x < width) {
+                                run += image[(y * width + x) * channels + c];
+                            }
                         }
+                        part += run;
                     }
-                    sum += row;
+                    if (i % 64 == 63) {
+                        sum += part;
+                        part = 0.0F;
+                    }
                 }
-                *output++ = s2c_clamp_float(sum * factor[at], lo, hi);
+                *output++ = s2c_clamp_float((sum + part) * factor[at], lo, hi);
             }
         }
     }

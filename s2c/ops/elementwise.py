@@ -224,8 +224,10 @@ def lower_sub(node: Node) -> Node:
 
 
 def eval_div(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A divisor above 2**126, whose inverse is subnormal, counts as infinite."""
     with np.errstate(all="ignore"):
-        return np.asarray(a / b, np.float32)
+        divisor = np.where(np.abs(b) > 2.0**126, np.copysign(np.float32(np.inf), b), b)
+        return np.asarray(a / divisor, np.float32)
 
 
 def lower_div(node: Node) -> Node:

@@ -9,8 +9,8 @@ much larger than what it came from is left alone, so that a repeated constant do
 
 from __future__ import annotations
 
+from s2c import oracle
 from s2c.ir import Graph, Node, Uses, constant
-from s2c.ops import OPS
 
 MOST_GROWTH = 1024  # bytes of ROM
 
@@ -21,7 +21,7 @@ def fold_constants(graph: Graph) -> Graph:
             return None
         if node.type.bytes > sum(each.type.bytes for each in node.inputs) + MOST_GROWTH:
             return None
-        value = OPS[node.op].eval(node, *(each.attrs["value"] for each in node.inputs))
+        value = oracle.evaluate(node, *(each.attrs["value"] for each in node.inputs))
         return constant(value, node.layer, node.type.quant)
 
     return graph.rewrite(rule)
