@@ -36,6 +36,7 @@ def test_nodes_come_once_after_their_inputs(data: st.DataObject, dtype: str) -> 
     assert set(graph.outputs) <= set(nodes)
 
 
+@pytest.mark.build
 def test_deep_graph_needs_no_recursion() -> None:
     graph = chain(20_000)
     assert len(graph.nodes()) == 20_001

@@ -107,6 +107,7 @@ def test_flattening_before_dense_permutes_the_weights() -> None:
     np.testing.assert_allclose(oracle.run(result, x)[0], oracle.run(graph, x)[0], rtol=1e-6, atol=1e-5)
 
 
+@pytest.mark.build
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_random_movement_is_equal_to_the_bit(data: st.DataObject) -> None:

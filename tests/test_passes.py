@@ -65,6 +65,7 @@ def check_pass(rewrite: Pass, graph: Graph, seeds: int = 2) -> Graph:
     return result
 
 
+@pytest.mark.build
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data(), st.sampled_from(["i8", "f32"]))
 def test_every_pass_on_random_nets(data: st.DataObject, dtype: str) -> None:
