@@ -80,6 +80,7 @@ def test_float_literals(value: float, text: str) -> None:
     assert np.float32(format_float(value).rstrip("F")) == np.float32(value)
 
 
+@pytest.mark.build
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_float_literals_read_back(value: float) -> None:

@@ -60,6 +60,7 @@ def test_high_product_of_extremes() -> None:
         assert rounding_doubling_high(np.int64(a), np.int64(b)) == wanted, (a, b)
 
 
+@pytest.mark.build
 @thorough
 @given(int32, int32)
 def test_high_product(a: int, b: int) -> None:
@@ -215,6 +216,7 @@ def spread(total: int, count: int) -> list[int]:
     return [low + 1] * extra + [low] * (count - extra)
 
 
+@pytest.mark.build
 def test_average_multiplier_is_exact_for_every_count() -> None:
     """At each tie and its neighbours, where alone a multiplier can go wrong."""
     for count in range(1, MOST_VALUES + 1):

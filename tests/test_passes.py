@@ -367,6 +367,7 @@ def check_elimination(graph: Graph) -> Graph:
     return result
 
 
+@pytest.mark.build
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.data())
 def test_elimination_on_random_nets(data: st.DataObject) -> None:
