@@ -78,23 +78,33 @@ S2C_INLINE void s2c_two_rows(int8_t *output0, int8_t *output1, const int8_t *x0,
     }
 }
 
-/* All rows of a matmul; a last odd row is paired with itself. addend may be null where it is not present. */
+/* Rows r and r + distance of a matmul; addend_rows may be null where none is present. */
+S2C_INLINE void s2c_row_pair(int8_t *output, const int8_t *input, const int8_t *addend_rows,
+                             const int8_t *weight, int32_t r, int32_t distance, int32_t groups,
+                             int32_t columns, int32_t depth, s2c_result result, s2c_addend addend)
+{
+    const int32_t width = groups * columns;
+    const int32_t next = distance * groups * depth;
+    for (int32_t g = 0; g < groups; g++) {
+        const int32_t to = r * width + g * columns;
+        const int8_t *x = input + (r * groups + g) * depth;
+        const int8_t *rest = addend.present ? addend_rows + to : output + to;
+        s2c_two_rows(output + to, output + to + distance * width, x, x + next, rest, rest + distance * width,
+                     weight + g * columns * depth, g * columns, columns, depth, result, addend);
+    }
+}
+
+/* All rows of a matmul; a last odd row is paired with itself. */
 S2C_INLINE void s2c_rows(int8_t *output, const int8_t *input, const int8_t *addend_rows, const int8_t *weight,
                          int32_t rows, int32_t groups, int32_t columns, int32_t depth, s2c_result result,
                          s2c_addend addend)
 {
-    const int32_t width = groups * columns;
-    for (int32_t r = 0; r < rows; r += 2) {
-        const int32_t other = r + 1 < rows ? r + 1 : r;
-        for (int32_t g = 0; g < groups; g++) {
-            const int32_t to0 = r * width + g * columns;
-            const int32_t to1 = other * width + g * columns;
-            const int8_t *x = input + g * depth;
-            s2c_two_rows(output + to0, output + to1, x + r * groups * depth, x + other * groups * depth,
-                         addend.present ? addend_rows + to0 : output,
-                         addend.present ? addend_rows + to1 : output, weight + g * columns * depth,
-                         g * columns, columns, depth, result, addend);
-        }
+    int32_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
+        s2c_row_pair(output, input, addend_rows, weight, r, 1, groups, columns, depth, result, addend);
+    }
+    if (r < rows) {
+        s2c_row_pair(output, input, addend_rows, weight, r, 0, groups, columns, depth, result, addend);
     }
 }
 
