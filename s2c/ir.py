@@ -16,9 +16,14 @@ DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
         "i8": np.dtype(np.int8),
         "u8": np.dtype(np.uint8),
         "i16": np.dtype(np.int16),
+        "u16": np.dtype(np.uint16),
         "i32": np.dtype(np.int32),
+        "u32": np.dtype(np.uint32),
         "i64": np.dtype(np.int64),
+        "u64": np.dtype(np.uint64),
         "bool": np.dtype(np.bool_),
+        "f16": np.dtype(np.float16),
+        "f64": np.dtype(np.float64),
     }
 )
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from s2c.ir import DTYPES
 from s2c.resources import folder
 
-DTYPE_NAMES = ("f32", "i8", "u8", "i16", "i32")
+ANY = "any"  # of a kernel that moves elements of any dtype
+DTYPE_NAMES = (*DTYPES, ANY)
 EXTENSIONS: Mapping[str, str] = {"c": "c"}
 FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack): (.*?)\s*(?:\*/)?$", re.MULTILINE)
 COMPARE = {

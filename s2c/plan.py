@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,16 @@ import numpy as np
 from s2c import arena, oracle
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node, Type
-from s2c.kernel import Kernel, evaluate, first_fitting
+from s2c.kernel import ANY, Kernel, evaluate, first_fitting
 from s2c.ops import OPS
 from s2c.ops.movement import is_contiguous
 from s2c.pack import PACKINGS
 
 Kernels = Mapping[str, tuple[Kernel, ...]]
+# Whose kernels also move the elements of a dtype: C lets signed and unsigned integers alias.
+SAME_BYTES: Mapping[str, str] = MappingProxyType(
+    {"u8": "i8", "bool": "i8", "u16": "i16", "f16": "i16", "u32": "i32", "u64": "i64"}
+)
 
 
 @dataclass(frozen=True)
@@ -173,14 +178,25 @@ def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
     return steps[::-1]
 
 
+def chain_keys(chain: Sequence[Node]) -> tuple[str, ...]:
+    """What kernels for a chain may be called; for a single op also one for any dtype of as many bytes."""
+    stems = "_".join(OPS[each.op].stem(each) for each in chain)
+    last = chain[-1]
+    if len(chain) > 1:
+        return (f"{stems}_{dtype_key(last)}",)
+    return tuple(
+        f"{stems}_{dtype}" for dtype in (dtype_key(last), SAME_BYTES.get(last.type.dtype), ANY) if dtype
+    )
+
+
 def longest_step(candidates: Sequence[tuple[Node, ...]], kernels: Kernels) -> Step | None:
     """The first chain that has a kernel whose condition holds."""
     for chain in candidates:
-        key = "_".join((*(OPS[each.op].stem(each) for each in chain), dtype_key(chain[-1])))
-        if key not in kernels:
+        found = [key for key in chain_keys(chain) if key in kernels]
+        if not found:
             continue
         params = chain_params(chain)
-        kernel = first_fitting(kernels, key, params)
+        kernel = next(filter(None, (first_fitting(kernels, key, params) for key in found)), None)
         if kernel is not None:
             inputs = chain[0].inputs + tuple(each for link in chain[1:] for each in link.inputs[1:])
             return Step(kernel, chain, inputs, params)

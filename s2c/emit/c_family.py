@@ -24,7 +24,13 @@ CTYPES: Mapping[str, str] = {
     "int8": "int8_t",
     "uint8": "uint8_t",
     "int16": "int16_t",
+    "uint16": "uint16_t",
     "int32": "int32_t",
+    "uint32": "uint32_t",
+    "int64": "int64_t",
+    "uint64": "uint64_t",
+    "bool": "uint8_t",
+    "float16": "uint16_t",
 }
 INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 GUARD = re.compile(r"^#ifndef (S2C_\w+_H)\n#define \1\n(.*)\n#endif\n\Z", re.DOTALL | re.MULTILINE)

@@ -8,16 +8,36 @@ from types import MappingProxyType
 from typing import Any
 
 from s2c.ir import Node, Quant, Type
+from s2c.ops.batch_matmul import BATCH_MATMUL
+from s2c.ops.cast import CAST
 from s2c.ops.convolution import CONVOLUTION
 from s2c.ops.core import CORE, LEAVES
 from s2c.ops.elementwise import ELEMENTWISE
+from s2c.ops.index import INDEX
 from s2c.ops.movement import MOVEMENT
 from s2c.ops.pooling import POOLING
+from s2c.ops.reduction import REDUCTION
+from s2c.ops.select import SELECT
 from s2c.ops.softmax import SOFTMAX
 from s2c.ops.table import Op
+from s2c.ops.zips import ZIP_OPS
 
 OPS: Mapping[str, Op] = MappingProxyType(
-    {**LEAVES, **CORE, **CONVOLUTION, **POOLING, **ELEMENTWISE, **MOVEMENT, **SOFTMAX}
+    {
+        **LEAVES,
+        **CORE,
+        **BATCH_MATMUL,
+        **CAST,
+        **CONVOLUTION,
+        **ELEMENTWISE,
+        **INDEX,
+        **MOVEMENT,
+        **POOLING,
+        **REDUCTION,
+        **SELECT,
+        **SOFTMAX,
+        **ZIP_OPS,
+    }
 )
 
 

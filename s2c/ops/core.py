@@ -20,6 +20,7 @@ from s2c.ops.integer import (
     scale_of,
     zero_of,
 )
+from s2c.ops.integer_types import COMPUTED
 from s2c.ops.matmul import (
     eval_matmul,
     infer_matmul,
@@ -138,6 +139,8 @@ def add_once_scales(node: Node) -> tuple[tuple[int, int], int]:
 
 
 def eval_add(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if is_plain(node):
+        return np.asarray(a + b)
     if node.type.dtype != "i8":
         with np.errstate(over="ignore", invalid="ignore"):
             return real_clamp((a + b).astype(np.float32), *bounds(node))
@@ -153,7 +156,14 @@ def eval_add(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return saturate(total + zero_of(node.type), *integer_bounds(node))
 
 
+def is_plain(node: Node) -> bool:
+    """Integers without scale, which wrap around."""
+    return node.type.dtype in COMPUTED
+
+
 def add_params(node: Node) -> Params:
+    if is_plain(node):
+        return repeat_params(node)
     if node.type.dtype != "i8":
         return {**repeat_params(node), "add_lo": bounds(node)[0], "add_hi": bounds(node)[1]}
     low, high = integer_bounds(node)
@@ -187,6 +197,8 @@ def mul_scale(node: Node) -> tuple[int, int]:
 
 
 def eval_mul(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if is_plain(node):
+        return np.asarray(a * b)
     if node.type.dtype != "i8":
         with np.errstate(over="ignore", invalid="ignore"):
             return real_clamp((a * b).astype(np.float32), *bounds(node))
@@ -196,6 +208,8 @@ def eval_mul(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def mul_params(node: Node) -> Params:
+    if is_plain(node):
+        return repeat_params(node)
     if node.type.dtype != "i8":
         return {**repeat_params(node), "mul_lo": bounds(node)[0], "mul_hi": bounds(node)[1]}
     low, high = integer_bounds(node)
