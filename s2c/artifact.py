@@ -165,16 +165,15 @@ def keep_model(request: Request, folder: Path) -> None:
 
 
 def make_goldens(compilation: Compilation) -> list[Golden]:
-    """Random inputs from a fixed seed, with the oracle's results; fewer where they are large."""
+    """Random inputs from a fixed seed, with the oracle's results of one call after the other; fewer where
+    they are large.
+    """
     graph = compilation.reference
     size = sum(node.type.bytes for node in (*graph.inputs, *graph.outputs))
     count = max(1, min(GOLDEN_COUNT, GOLDEN_BYTES // max(size, 1)))
     source = np.random.default_rng(GOLDEN_SEED)
-    result = []
-    for _ in range(count):
-        inputs = random_inputs(graph, source)
-        result.append(Golden(inputs, oracle.run(graph, *inputs)))
-    return result
+    inputs = [random_inputs(graph, source) for _ in range(count)]
+    return [Golden(*each) for each in zip(inputs, oracle.run_sequence(graph, inputs), strict=True)]
 
 
 def golden_arrays(goldens: Sequence[Golden]) -> dict[str, np.ndarray]:
@@ -226,6 +225,10 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
                 plan.graph.output_names, plan.graph.outputs, plan.outputs, strict=True
             )
         ],
+        "states": [
+            tensor(each.node.layer, each.node, offset)
+            for each, offset in zip(plan.graph.states, plan.states, strict=True)
+        ],
         "ops": cost.count_ops(compilation.source),
         "macs": cost.plan_macs(plan),
         "source_macs": cost.macs(compilation.source),
@@ -240,7 +243,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "kernels": sorted({call.kernel.name for call in plan.calls}),
         "calls": [
             {**asdict(cost.call_cost(call)), "function": special.function}
-            for call, special in zip(plan.calls, specials, strict=True)
+            for call, special in zip(plan.calls, specials, strict=False)  # those of resets follow
         ],
         "certificate": certificate(compilation, facts),
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+HALF_STEP = 2.0**-11  # of float16, relative
 TOLERANCE = 1e-5  # of the largest magnitude of a float output
 
 
@@ -26,6 +27,9 @@ class Comparison:
 def compare(wanted: np.ndarray, found: np.ndarray) -> Comparison:
     """Of two arrays of one shape and dtype."""
     assert (wanted.shape, wanted.dtype) == (found.shape, found.dtype), (wanted, found)
+    if wanted.dtype == np.float16:
+        each = compare(wanted.astype(np.float32), found.astype(np.float32))
+        return replace(each, sensitivity=each.largest * HALF_STEP)
     if wanted.dtype != np.float32:
         difference = np.abs(wanted.astype(np.int64) - found.astype(np.int64)).max(initial=0)
         return Comparison(False, bool(difference == 0), float(difference))

@@ -10,6 +10,7 @@ import numpy as np
 
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
+from s2c.ops.core import LEAVES
 from s2c.plan import Call, Plan
 
 # Arrays that quantization derives: nobody trains them.
@@ -45,7 +46,7 @@ def call_cost(call: Call) -> CallCost:
 
 def count_ops(graph: Graph) -> dict[str, int]:
     """How many nodes of each op compute something, by name."""
-    names = [node.op for node in graph.nodes() if node.op not in ("input", "constant")]
+    names = [node.op for node in graph.nodes() if node.op not in LEAVES]
     return dict(sorted(Counter(names).items()))
 
 

@@ -186,7 +186,8 @@ def check_same(
     """Integers by equality, floats by TOLERANCE, and both by what moved allows to each output."""
     for index, (node, array) in enumerate(zip(wanted.outputs, found, strict=True)):
         each = compare(values[node], array)
-        limit = max(TOLERANCE * each.largest if each.is_float else 0.0, moved[index] if moved else 0.0)
+        rounding = max(TOLERANCE * each.largest, 2 * each.sensitivity) if each.is_float else 0.0
+        limit = max(rounding, moved[index] if moved else 0.0)
         text = f"stage {stage} moved output {node.layer} by {each.difference} (allowed: {limit})"
         assert each.difference <= limit, text
         assert each.apart == 0, f"stage {stage} moved {each.apart} NaN or infinite values of {node.layer}"

@@ -26,8 +26,8 @@ def amplitude(graph: Graph, source: np.random.Generator) -> float:
 
 
 def random_array(kind: Type, source: np.random.Generator, size: float) -> np.ndarray:
-    if kind.dtype == "f32":
-        return (source.normal(size=kind.shape) * size).astype(np.float32)
+    if kind.numpy.kind == "f":
+        return (source.normal(size=kind.shape) * size).astype(kind.numpy)
     if kind.dtype == "bool":
         return source.integers(0, 2, kind.shape).astype(np.bool_)
     limits = np.iinfo(kind.numpy)
@@ -43,10 +43,11 @@ def adversarial_inputs(graph: Graph) -> dict[str, tuple[np.ndarray, ...]]:
         "highest": tuple(np.full(kind.shape, highest(kind), kind.numpy) for kind in kinds),
         "alternating": tuple(alternating(kind, lowest(kind), highest(kind)) for kind in kinds),
     }
-    if any(kind.dtype == "f32" for kind in kinds):
+    if any(kind.numpy.kind == "f" for kind in kinds):
         for name, value in FLOATS.items():
             result[name] = tuple(
-                np.full(kind.shape, value if kind.dtype == "f32" else 0, kind.numpy) for kind in kinds
+                np.full(kind.shape, value if kind.numpy.kind == "f" else 0).astype(kind.numpy)
+                for kind in kinds
             )
     return result
 
@@ -64,11 +65,27 @@ FLOATS = {
 
 def lowest(kind: Type) -> float:
     """The lowest integer; for floats a large value that does not overflow in a sum."""
-    return -1e6 if kind.dtype == "f32" else 0 if kind.dtype == "bool" else float(np.iinfo(kind.numpy).min)
+    return (
+        -largest(kind)
+        if kind.numpy.kind == "f"
+        else 0
+        if kind.dtype == "bool"
+        else float(np.iinfo(kind.numpy).min)
+    )
 
 
 def highest(kind: Type) -> float:
-    return 1e6 if kind.dtype == "f32" else 1 if kind.dtype == "bool" else float(np.iinfo(kind.numpy).max)
+    return (
+        largest(kind)
+        if kind.numpy.kind == "f"
+        else 1
+        if kind.dtype == "bool"
+        else float(np.iinfo(kind.numpy).max)
+    )
+
+
+def largest(kind: Type) -> float:
+    return 6e4 if kind.dtype == "f16" else 1e6
 
 
 def alternating(kind: Type, a: float, b: float) -> np.ndarray:

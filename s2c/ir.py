@@ -86,9 +86,20 @@ class Node:
 Uses = Callable[[Node], int]
 
 
+@dataclass(frozen=True, eq=False)
+class State:
+    """A value kept between calls. node: a leaf of op "state" that gives what the call before left, at first
+    its attrs["value"]; next: what this call leaves, of the same shape and dtype.
+    """
+
+    node: Node
+    next: Node
+
+
 @dataclass(frozen=True)
 class Graph:
-    """inputs are nodes of op "input", whose layer is the name in the model; every other leaf is a "constant".
+    """inputs are nodes of op "input", whose layer is the name in the model; every other leaf is a "constant"
+    or the node of one of states.
 
     Shapes, dtypes and order of inputs and outputs are those that the model declares. output_names are the
     model's; by default the outputs' layers.
@@ -97,16 +108,17 @@ class Graph:
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
     output_names: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.output_names:
             object.__setattr__(self, "output_names", tuple(each.layer for each in self.outputs))
 
     def nodes(self) -> list[Node]:
-        """Each node once, after its inputs; unused inputs first. Deep graphs need no recursion."""
-        order: list[Node] = list(self.inputs)
-        seen = set(self.inputs)
-        for root in self.outputs:
+        """Each node once, after its inputs; inputs and states first. Deep graphs need no recursion."""
+        order: list[Node] = [*self.inputs, *(each.node for each in self.states)]
+        seen = set(order)
+        for root in self.results():
             stack: list[tuple[Node, Iterator[Node]]] = []
             if root not in seen:
                 seen.add(root)
@@ -122,13 +134,17 @@ class Graph:
                     stack.append((child, iter(child.inputs)))
         return order
 
+    def results(self) -> tuple[Node, ...]:
+        """What a call has to compute: the outputs, then the next values of all states."""
+        return (*self.outputs, *(each.next for each in self.states))
+
     def uses(self) -> dict[Node, int]:
-        """How many inputs and outputs each node feeds."""
+        """How many inputs, outputs and states each node feeds."""
         counts = dict.fromkeys(self.nodes(), 0)
         for node in counts:
             for each in node.inputs:
                 counts[each] += 1
-        for each in self.outputs:
+        for each in self.results():
             counts[each] += 1
         return counts
 
@@ -153,10 +169,15 @@ class Graph:
             result = rule(candidate, uses)
             new[node] = candidate if result is None else result
             counts[new[node]] = counts.get(new[node], 0) + old_uses[node]
+        return self.mapped(new)
+
+    def mapped(self, new: Mapping[Node, Node]) -> Graph:
+        """The Graph of what stands for each of its nodes."""
         return replace(
             self,
             inputs=tuple(new[each] for each in self.inputs),
             outputs=tuple(new[each] for each in self.outputs),
+            states=tuple(State(new[each.node], new[each.next]) for each in self.states),
         )
 
     def __str__(self) -> str:
@@ -165,6 +186,11 @@ class Graph:
 
 def input_node(name: str, kind: Type) -> Node:
     return Node("input", (), {}, kind, name)
+
+
+def state_node(value: np.ndarray, layer: str, quant: Quant | None = None) -> Node:
+    """A leaf whose value is the array in the first call, and what its State says in the next."""
+    return replace(constant(value, layer, quant), op="state")
 
 
 def constant(value: np.ndarray, layer: str, quant: Quant | None = None) -> Node:
@@ -191,5 +217,6 @@ def format_graph(graph: Graph) -> str:
         inputs = ", ".join(names[each] for each in node.inputs)
         attrs = "".join(f" {key}={format_attr(node.attrs[key])}" for key in sorted(node.attrs))
         lines.append(f"{name} = {node.op}({inputs}){attrs} : {node.type}  # {node.layer!r}")
+    lines += [f"next {names[each.node]} = {names[each.next]}" for each in graph.states]
     lines.append("return " + ", ".join(names[each] for each in graph.outputs))
     return "\n".join(lines) + "\n"

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
 
+EMPTY: Mapping[Node, np.ndarray] = MappingProxyType({})
 SMALLEST = np.finfo(np.float32).smallest_normal
 
 
+Values = Mapping[Node, np.ndarray]
+
+
 def run(graph: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The outputs for one array per graph input, each of its input's shape and dtype."""
+    """The outputs of the first call, for one array per graph input, each of its input's shape and dtype."""
     values = trace(graph, *arrays)
     return tuple(values[each] for each in graph.outputs)
 
 
-def trace(graph: Graph, *arrays: np.ndarray) -> dict[Node, np.ndarray]:
-    """The value of every node."""
-    values: dict[Node, np.ndarray] = {}
+def run_sequence(graph: Graph, calls: Iterable[tuple[np.ndarray, ...]]) -> list[tuple[np.ndarray, ...]]:
+    """The outputs of one call after the other."""
+    states: Values = {}
+    results = []
+    for arrays in calls:
+        values = trace(graph, *arrays, states=states)
+        states = next_states(graph, values)
+        results.append(tuple(values[each] for each in graph.outputs))
+    return results
+
+
+def next_states(graph: Graph, values: Values) -> Values:
+    """What a call leaves to the next, by state node."""
+    return {each.node: values[each.next] for each in graph.states}
+
+
+def trace(graph: Graph, *arrays: np.ndarray, states: Values = EMPTY) -> dict[Node, np.ndarray]:
+    """The value of every node. states: what the call before left; empty for the first call."""
+    values: dict[Node, np.ndarray] = dict(states)
     for node, array in zip(graph.inputs, arrays, strict=True):
         assert array.shape == node.type.shape and array.dtype == node.type.numpy, (node.layer, array.shape)
         values[node] = array

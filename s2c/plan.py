@@ -4,18 +4,20 @@ arena.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from s2c import arena, oracle
-from s2c.errors import CompileError, Problem
-from s2c.ir import Graph, Node, Type
+from s2c.errors import CompileError, Problem, error
+from s2c.ir import Graph, Node, State, Type, constant
 from s2c.kernel import ANY, Kernel, evaluate, first_fitting
 from s2c.ops import OPS
+from s2c.ops.core import LEAVES
 from s2c.ops.movement import is_contiguous
 from s2c.pack import PACKINGS
 
@@ -53,7 +55,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Plan:
-    """arena_bytes is all the memory there will ever be; lower_bound the largest sum of live values."""
+    """arena_bytes is all the memory there will ever be; lower_bound the largest sum of live values.
+    resets are the calls that give each state of graph.states, at an offset of states, its first value."""
 
     calls: tuple[Call, ...]
     arena_bytes: int
@@ -61,11 +64,15 @@ class Plan:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     graph: Graph
+    states: tuple[int, ...] = ()
+    resets: tuple[Call, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"arena {self.arena_bytes} bytes, lower bound {self.lower_bound}"]
         for node, offset in zip(self.graph.inputs, self.inputs, strict=True):
             lines.append(f"input @{offset} : {node.type}  # {node.layer!r}")
+        for state, offset in zip(self.graph.states, self.states, strict=True):
+            lines.append(f"state @{offset} : {state.node.type}  # {state.node.layer!r}")
         for call in self.calls:
             inputs = ", ".join(f"@{each}" if isinstance(each, int) else "constant" for each in call.inputs)
             scratch = "" if call.scratch is None else f" scratch @{call.scratch}"
@@ -93,33 +100,78 @@ class Step:
         return evaluate(self.kernel.scratch, self.params) if self.kernel.scratch else 0
 
 
+Copies = Sequence[tuple[State, Step]]  # what is copied into each state
+
+
 def make_plan(graph: Graph, kernels: Kernels) -> Plan:
     """Raises CompileError naming every layer for which the target has no kernel."""
-    graph = copy_bare_outputs(graph)
+    graph = copy_bare_results(graph)
     steps = choose_kernels(graph, kernels)
-    candidates = [lay_out(graph, order) for order in orders(graph, steps)]
+    stores = copy_steps(
+        [(each, each.next) for each in graph.states if root(each.next) is not each.node], kernels
+    )
+    resets = copy_steps([(each, first_value(each.node)) for each in graph.states], kernels)
+    candidates = [lay_out(graph, order, stores, resets) for order in orders(graph, steps)]
     return min(candidates, key=lambda plan: plan.arena_bytes)
 
 
-def copy_bare_outputs(graph: Graph) -> Graph:
-    """An output that is a constant gets a copy in the arena."""
+def copy_bare_results(graph: Graph) -> Graph:
+    """An output that is a constant or a state, and a state's next value that is another state, get a copy:
+    states are overwritten when all else is done."""
+    states = {each.node for each in graph.states}
 
-    def copied(node: Node) -> Node:
-        if node.op != "constant":
-            return node
-        size = node.type.size
-        attrs = {
-            "shape": node.type.shape,
-            "extents": (1, size),
-            "source_strides": (0, 1),
-            "source_offset": 0,
-            "target_strides": (0, 1),
-            "target_offset": 0,
-            "value": 0,
-        }
-        return Node("gather", (node,), attrs, node.type, node.layer)
+    def output(node: Node) -> Node:
+        return copied(node) if node.op == "constant" or root(node) in states else node
 
-    return replace(graph, outputs=tuple(copied(each) for each in graph.outputs))
+    def following(state: State) -> State:
+        other = root(state.next) in states - {state.node}
+        return State(state.node, copied(state.next)) if other else state
+
+    return replace(
+        graph,
+        outputs=tuple(output(each) for each in graph.outputs),
+        states=tuple(following(each) for each in graph.states),
+    )
+
+
+def copied(node: Node) -> Node:
+    """A gather of all elements that is no alias."""
+    return movement(node, (1, node.type.size), (0, 1), node.type.shape)
+
+
+def movement(node: Node, extents: tuple[int, int], steps: tuple[int, int], shape: tuple[int, ...]) -> Node:
+    attrs = {
+        "shape": shape,
+        "extents": extents,
+        "source_strides": steps,
+        "source_offset": 0,
+        "target_strides": (0, 1),
+        "target_offset": 0,
+        "value": 0,
+    }
+    return Node("gather", (node,), attrs, replace(node.type, shape=shape), node.layer)
+
+
+def first_value(node: Node) -> Node:
+    """A state's first value as a constant: of one element where all are the same."""
+    value = node.attrs["value"]
+    if (value == value.reshape(-1)[:1]).all():
+        value = value.reshape(-1)[:1]
+    return constant(value, node.layer, node.type.quant)
+
+
+def copy_steps(pairs: Sequence[tuple[State, Node]], kernels: Kernels) -> list[tuple[State, Step]]:
+    """The step that copies a value, or repeats one of one element, into each state."""
+    found = []
+    for state, source in pairs:
+        size = state.node.type.size
+        steps = (0, 1) if source.type.size == size else (0, 0)
+        node = movement(source, (1, size), steps, state.node.type.shape)
+        step = longest_step([(node,)], kernels)
+        if step is None:
+            raise no_kernel(node)
+        found.append((state, step))
+    return found
 
 
 def is_alias(node: Node) -> bool:
@@ -147,7 +199,7 @@ def chains(node: Node, uses: Mapping[Node, int], longest: int) -> list[tuple[Nod
     chain = [node]
     while chain[0].inputs and len(chain) < longest:
         before = chain[0].inputs[0]
-        if before.op in ("input", "constant") or uses[before] != 1 or is_alias(before):
+        if before.op in LEAVES or uses[before] != 1 or is_alias(before):
             break
         if before.type.dtype != node.type.dtype or before.inputs[0].type.dtype != node.type.dtype:
             break
@@ -163,19 +215,22 @@ def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
     steps: list[Step] = []
     problems: list[Problem] = []
     for node in reversed(graph.nodes()):
-        if node in taken or node.op in ("input", "constant") or is_alias(node):
+        if node in taken or node.op in LEAVES or is_alias(node):
             continue
         step = longest_step(chains(node, uses, longest), kernels)
         if step is None:
-            key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
-            problem = Problem(node.layer, f"a kernel {key}", "none in this target", "choose another target")
-            problems.append(problem)
+            problems.extend(no_kernel(node).problems)
             continue
         taken.update(step.nodes)
         steps.append(step)
     if problems:
         raise CompileError(tuple(reversed(problems)))
     return steps[::-1]
+
+
+def no_kernel(node: Node) -> CompileError:
+    key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
+    return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
 
 
 def chain_keys(chain: Sequence[Node]) -> tuple[str, ...]:
@@ -227,7 +282,7 @@ def greedy_order(graph: Graph, steps: Sequence[Step]) -> list[Step]:
         for value in values:
             readers.setdefault(value, []).append(index)
     unread = {value: len(users) for value, users in readers.items()}
-    for each in graph.outputs:
+    for each in graph.results():
         unread[root(each)] = unread.get(root(each), 0) + 1
     missing = [sum(value in maker for value in values) for values in sources]
     ready = [index for index, count in enumerate(missing) if count == 0]
@@ -262,46 +317,62 @@ class Storage:
     last: int
 
 
-def lay_out(graph: Graph, steps: Sequence[Step]) -> Plan:
-    storages, home = assign_storage(graph, steps)
-    buffers = [arena.Buffer(each.size, each.first, each.last) for each in storages]
+def alignment(graph: Graph) -> int:
+    """Of the arena and all in it, in bytes: that of the widest element."""
+    return max((arena.ALIGNMENT, *(node.type.numpy.itemsize for node in graph.nodes())))
+
+
+def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies) -> Plan:
+    """stores come last, when nobody reads a state any more."""
+    steps = [*order, *(step for _, step in stores)]
+    kept = {step.result: state.node for state, step in stores}
+    storages, home = assign_storage(graph, steps, kept)
+    unit = alignment(graph)  # sizes that are multiples of it give offsets that are
+    buffers = [arena.Buffer(-(-each.size // unit) * unit, each.first, each.last) for each in storages]
     scratch_index: dict[int, int] = {}
     for index, step in enumerate(steps):
         if step.scratch_bytes:
             scratch_index[index] = len(buffers)
-            buffers.append(arena.Buffer(step.scratch_bytes, index, index))
+            size = -(-step.scratch_bytes // unit) * unit
+            buffers.append(arena.Buffer(size, index, index))
     offsets = arena.pack(buffers)
 
     def offset(node: Node) -> int:
         return offsets[home[root(node)]]
 
-    calls = tuple(
-        Call(
+    def call(step: Step, output: int, scratch: int | None = None) -> Call:
+        return Call(
             kernel=step.kernel,
             nodes=step.nodes,
-            output=offset(step.result),
+            output=output,
             inputs=tuple(
                 each.attrs["value"] if each.op == "constant" else offset(each) for each in step.inputs
             ),
-            scratch=offsets[scratch_index[index]] if index in scratch_index else None,
+            scratch=scratch,
             consts=packed_consts(step),
             params=step.params,
         )
-        for index, step in enumerate(steps)
-    )
+
     return Plan(
-        calls=calls,
+        calls=tuple(
+            call(step, offset(step.result), offsets[scratch_index[index]] if index in scratch_index else None)
+            for index, step in enumerate(steps)
+        ),
         arena_bytes=max(arena.height(buffers, offsets), arena.ALIGNMENT),
         lower_bound=arena.lower_bound(buffers),
         inputs=tuple(offset(each) for each in graph.inputs),
         outputs=tuple(offset(each) for each in graph.outputs),
         graph=graph,
+        states=tuple(offset(each.node) for each in graph.states),
+        resets=tuple(call(step, offset(state.node)) for state, step in resets),
     )
 
 
-def assign_storage(graph: Graph, steps: Sequence[Step]) -> tuple[list[Storage], dict[Node, int]]:
+def assign_storage(
+    graph: Graph, steps: Sequence[Step], kept: Mapping[Node, Node]
+) -> tuple[list[Storage], dict[Node, int]]:
     """A storage for each value; a result takes over an input's where the kernel works in place and nobody
-    else reads it.
+    else reads it. kept: results that lie where a state lies, which is live always.
     """
     last_use: dict[Node, int] = {}
     for index, step in enumerate(steps):
@@ -315,8 +386,14 @@ def assign_storage(graph: Graph, steps: Sequence[Step]) -> tuple[list[Storage], 
     for node in graph.inputs:
         home[node] = len(storages)
         storages.append(Storage(node.type.bytes, 0, last_use.get(node, 0)))
+    for state in graph.states:
+        home[state.node] = len(storages)
+        storages.append(Storage(state.node.type.bytes, 0, end))
     for index, step in enumerate(steps):
         result = step.result
+        if result in kept:
+            home[result] = home[kept[result]]
+            continue
         last = last_use.get(result, index)
         shared = reusable_input(step, index, last_use, storages, home)
         if shared is None:
@@ -364,26 +441,40 @@ def packed_consts(step: Step) -> Mapping[str, np.ndarray]:
 
 
 def run(plan: Plan, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Executes the calls by the op table's meaning on one real arena, so that a wrong offset gives a wrong
-    result.
+    """The outputs of the first call."""
+    return run_sequence(plan, [arrays])[0]
+
+
+def run_sequence(plan: Plan, calls: Iterable[tuple[np.ndarray, ...]]) -> list[tuple[np.ndarray, ...]]:
+    """Executes the plan by the op table's meaning on one real arena, so that a wrong offset gives a wrong
+    result, once for each of calls.
 
     Memory starts as garbage from a fixed seed, and scratch is overwritten with garbage by each call.
     """
     source = np.random.default_rng(0)
     memory = source.integers(0, 256, plan.arena_bytes, np.uint8)
+    for reset in plan.resets:
+        execute(reset, partial(view, memory))
+    return [run_once(plan, memory, source, arrays) for arrays in calls]
 
-    def view(offset: int, kind: Type) -> np.ndarray[Any, Any]:
-        return memory[offset : offset + kind.bytes].view(kind.numpy).reshape(kind.shape)
 
+def view(memory: np.ndarray, offset: int, kind: Type) -> np.ndarray[Any, Any]:
+    return memory[offset : offset + kind.bytes].view(kind.numpy).reshape(kind.shape)
+
+
+def run_once(
+    plan: Plan, memory: np.ndarray, source: np.random.Generator, arrays: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, ...]:
+    at = partial(view, memory)
     for node, offset, array in zip(plan.graph.inputs, plan.inputs, arrays, strict=True):
-        view(offset, node.type)[...] = array
+        at(offset, node.type)[...] = array
     for call in plan.calls:
-        execute(call, view)
+        execute(call, at)
         if call.scratch is not None:
             size = evaluate(call.kernel.scratch, call.params)
             memory[call.scratch : call.scratch + size] = source.integers(0, 256, size, np.uint8)
     return tuple(
-        view(offset, node.type).copy() for node, offset in zip(plan.graph.outputs, plan.outputs, strict=True)
+        at(offset, node.type).copy() for node, offset in zip(plan.graph.outputs, plan.outputs, strict=True)
     )
 
 

@@ -18,6 +18,8 @@ from rich.text import Text
 
 from s2c.bench import Instructions, Latencies
 from s2c.cost import CallCost
+from s2c.coverage import Coverage
+from s2c.outline import Layer, grow, rows, shown_depth
 from s2c.summary import Summary, TargetRow
 from s2c.verify import Verification
 
@@ -193,7 +195,7 @@ def describe_macs(macs: int, source_macs: int) -> str:
 
 
 def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> Group:
-    rows = [call if isinstance(call, Mapping) else vars(call) for call in calls]
+    costs = [call if isinstance(call, Mapping) else vars(call) for call in calls]
     cells = [
         (
             row["layer"],
@@ -201,9 +203,48 @@ def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> 
             "x".join(map(str, row["shape"])),
             *(f"{row[key]:,}" for key in ("macs", "parameters", "constant_bytes", "output_bytes")),
         )
-        for row in rows
+        for row in costs
     ]
     return make_table("", ("layer", "kernel", "output", "MACs", "parameters", "constants", "arena"), cells)
+
+
+def describe_outline(layers: Sequence[Layer], depth: int | None = None) -> Group:
+    """Aligned columns behind the tree of layers; a branch shows the sums of what it holds."""
+    tree = grow(layers)
+    levels = shown_depth(tree) if depth is None else depth
+    cells = [
+        (name, *outline_figures(branch.layers, is_group=bool(branch.children)))
+        for name, branch in rows(tree, levels)
+    ]
+    cells.append(("all", *outline_figures(layers, is_group=True)))
+    return make_table("", ("layer", "ops", "output", "MACs", "parameters"), cells)
+
+
+def outline_figures(layers: Sequence[Layer], is_group: bool) -> tuple[str, str, str, str]:
+    ops = describe_count(len(layers), "layer")
+    if not is_group:
+        ops = ", ".join(f"{count} {op}" if count > 1 else op for op, count in layers[0].ops.items())
+    shape = "x".join(map(str, layers[-1].shape)) if layers else ""
+    macs, parameters = sum(each.macs for each in layers), sum(each.parameters for each in layers)
+    return ops, shape, f"{macs:,}", f"{parameters:,}"
+
+
+def describe_count(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def describe_coverage(coverage: Sequence[Coverage]) -> list[Group]:
+    tables = []
+    for each in coverage:
+        cells = [(op.op, ", ".join(op.made_of), op.how) for op in each.ops]
+        total = "" if each.known is None else f" of {each.known}"
+        title = (
+            f"{each.frontend}: {len(each.ops)}{total} {each.what}"
+            if each.ops
+            else f"{each.frontend}: {each.note}"
+        )
+        tables.append(make_table(title, ("op", "becomes", "how"), cells, (1, 2)))
+    return tables
 
 
 def describe_outputs(

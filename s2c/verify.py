@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from s2c.errors import CompileError
 from s2c.image import Facts, analyse
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
+from s2c.ops.core import LEAVES
 from s2c.program import Program
 from s2c.target import ProcessError, load_target
 
 SEED = 2
+RANDOM = "random"  # how the names of ordinary inputs begin
 # Flushing subnormals moves sums by less than this, which is far below what 1e-5 means for any useful output.
 FLUSHED = 1e-30
 # Where a net amplifies rounding beyond TOLERANCE: so many times what rounding once more does.
@@ -201,7 +204,7 @@ def has_arrays(path: Path, wanted: Mapping[str, np.ndarray]) -> bool:
 def choose_inputs(graph: Graph, count: int) -> list[tuple[str, Arrays]]:
     source = np.random.default_rng(SEED)
     return [
-        *((f"random {index}", random_inputs(graph, source)) for index in range(count)),
+        *((f"{RANDOM} {index}", random_inputs(graph, source)) for index in range(count)),
         *adversarial_inputs(graph).items(),
     ]
 
@@ -209,32 +212,55 @@ def choose_inputs(graph: Graph, count: int) -> list[tuple[str, Arrays]]:
 def try_inputs(
     program: Program, graph: Graph, inputs: Sequence[tuple[str, Arrays]], track: Track
 ) -> list[Run]:
-    """Runs the image and the oracle on each; an image that ends early ends the list."""
+    """Runs the image and the oracle on each; an image that ends early ends the list.
+
+    A net with state keeps it from one input to the next, but for inputs that no ordinary call would leave
+    anything sensible after: each of these comes first in a process of its own.
+    """
     runs: list[Run] = []
-    with program.start(count_calls=True) as process:
+    states: oracle.Values = {}
+    with ExitStack() as stack:
+        process = stack.enter_context(program.start(count_calls=True))
         for name, arrays in track(inputs):
+            if graph.states and not name.startswith(RANDOM):
+                stack.close()
+                process, states = stack.enter_context(program.start(count_calls=True)), {}
             try:
                 found, counters = program.run(process, arrays)
             except ProcessError as problem:
                 return [*runs, Run(name, False, ended=str(problem))]
             with np.errstate(all="ignore"):
-                values = oracle.trace(graph, *arrays)
-            wanted = tuple(values[each] for each in graph.outputs)
-            is_ordinary = all(each.dtype != np.float32 or np.abs(each).max() <= ORDINARY for each in arrays)
-            comparisons = tuple(map(compare, wanted, found))
-            if any(each.is_float and each.difference > TOLERANCE * each.largest for each in comparisons):
-                comparisons = with_sensitivity(graph, arrays, wanted, comparisons)
-            overflows = not all(np.isfinite(each).all() for each in values.values())
-            runs.append(Run(name, is_ordinary, comparisons, counters, overflows=overflows))
+                values = oracle.trace(graph, *arrays, states=states)
+            runs.append(compare_run(graph, name, arrays, values, states, found, counters))
+            states = oracle.next_states(graph, values)
     return runs
 
 
+def compare_run(
+    graph: Graph,
+    name: str,
+    arrays: Arrays,
+    values: oracle.Values,
+    states: oracle.Values,
+    found: Arrays,
+    counters: Mapping[str, Any],
+) -> Run:
+    """values: the oracle's, after states; found: the program's outputs."""
+    wanted = tuple(values[each] for each in graph.outputs)
+    is_ordinary = all(each.dtype.kind != "f" or np.abs(each).max() <= ORDINARY for each in arrays)
+    comparisons = tuple(map(compare, wanted, found))
+    if any(each.difference > TOLERANCE * each.largest for each in comparisons):
+        comparisons = with_sensitivity(graph, arrays, states, wanted, comparisons)
+    overflows = not all(np.isfinite(each).all() for each in values.values())
+    return Run(name, is_ordinary, comparisons, counters, overflows=overflows)
+
+
 def with_sensitivity(
-    graph: Graph, arrays: Arrays, wanted: Arrays, comparisons: Sequence[Comparison]
+    graph: Graph, arrays: Arrays, states: oracle.Values, wanted: Arrays, comparisons: Sequence[Comparison]
 ) -> tuple[Comparison, ...]:
     source = np.random.default_rng(SEED)
     for _ in range(SAMPLES):
-        moved = map(compare, wanted, run_rounding_again(graph, arrays, source))
+        moved = map(compare, wanted, run_rounding_again(graph, arrays, states, source))
         comparisons = [
             replace(each, sensitivity=max(each.sensitivity, other.difference))
             for each, other in zip(comparisons, moved, strict=True)
@@ -242,14 +268,16 @@ def with_sensitivity(
     return tuple(comparisons)
 
 
-def run_rounding_again(graph: Graph, arrays: Arrays, source: np.random.Generator) -> Arrays:
+def run_rounding_again(
+    graph: Graph, arrays: Arrays, states: oracle.Values, source: np.random.Generator
+) -> Arrays:
     """Monte Carlo arithmetic (Parker, 1997): each float of the oracle becomes a neighbour."""
-    values = dict(zip(graph.inputs, arrays, strict=True))
+    values = {**states, **dict(zip(graph.inputs, arrays, strict=True))}
     with np.errstate(all="ignore"):
         for node in graph.nodes():
             if node not in values:
                 exact = oracle.evaluate(node, *(values[each] for each in node.inputs))
-                values[node] = exact if node.op == "constant" else round_again(exact, source)
+                values[node] = exact if node.op in LEAVES else round_again(exact, source)
     return tuple(values[each] for each in graph.outputs)
 
 

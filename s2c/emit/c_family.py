@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from s2c.arena import ALIGNMENT
 from s2c.emit.text import comment_text, format_array, format_float
 from s2c.ir import Node
 from s2c.kernel import Argument, Kernel
-from s2c.plan import Call, Plan
+from s2c.plan import Call, Plan, alignment
 from s2c.resources import folder
 
 CTYPES: Mapping[str, str] = {
@@ -61,7 +60,8 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         'extern "C" {',
         "#endif",
         "",
-        f"/* All the memory of the net but its stack; the caller owns it, aligned to {ALIGNMENT} bytes. */",
+        "/* All the memory of the net but its stack; the caller owns it, aligned to "
+        f"{alignment(plan.graph)} bytes. */",
         f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
         "",
     ]
@@ -74,6 +74,7 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "/* Inputs and outputs share the arena's memory with everything else: write all inputs before each",
         "   run, and read the outputs before the next. Reentrant: two arenas may run at once. */",
         f"void {name}_run(void *arena);",
+        *(reset_lines(plan, name) if plan.states else ()),
         "",
         "#ifdef __cplusplus",
         "}",
@@ -82,6 +83,20 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+def reset_lines(plan: Plan, name: str) -> list[str]:
+    """The declaration of a stateful net's reset."""
+    layers = ", ".join(comment_text(each.node.layer) for each in plan.graph.states)
+    return [
+        "",
+        *wrap(
+            "/* Forgets all state: call it before the first run. Kept in the arena between runs:",
+            [layers],
+            " */",
+        ).splitlines(),
+        f"void {name}_reset(void *arena);",
+    ]
 
 
 def tensor_lines(name: str, role: str, layer: str, node: Node, offset: int) -> list[str]:
@@ -114,7 +129,7 @@ def parenthesised(value: int) -> str:
 
 
 def emit_source(plan: Plan, name: str, title: str, language: str) -> str:
-    kernels = sorted({call.kernel for call in plan.calls}, key=lambda kernel: kernel.name)
+    kernels = sorted({call.kernel for call in all_calls(plan)}, key=lambda kernel: kernel.name)
     uses_floats = any(node.type.dtype == "f32" for call in plan.calls for node in call.nodes)
     specials = specialisations(plan, name)
     constants, references = emit_constants(plan, name)
@@ -125,9 +140,15 @@ def emit_source(plan: Plan, name: str, title: str, language: str) -> str:
         *paste_sources(folder("kernels") / language, library, kernels),
         *constants,
         *(emit_specialisation(each) for each in unique(specials)),
-        emit_run(plan, name, specials, references, uses_floats),
+        emit_run(plan, name, specials[: len(plan.calls)], references, uses_floats),
     ]
+    if plan.resets:
+        parts.append(emit_reset(plan, name, specials[len(plan.calls) :], references))
     return "\n".join(parts)
+
+
+def all_calls(plan: Plan) -> tuple[Call, ...]:
+    return (*plan.calls, *plan.resets)
 
 
 def unique(specials: Sequence[Specialisation]) -> Iterator[Specialisation]:
@@ -164,10 +185,10 @@ def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel])
 
 
 def specialisations(plan: Plan, name: str) -> list[Specialisation]:
-    """One per call; calls of one kernel with the same parameters share a function."""
+    """One for each call and then each reset; those of one kernel with the same parameters share one."""
     known: dict[tuple[str, tuple[tuple[str, int | float], ...]], Specialisation] = {}
     result = []
-    for call in plan.calls:
+    for call in all_calls(plan):
         key = (call.kernel.name, tuple(call.params.items()))
         if key not in known:
             count = sum(each.kernel is call.kernel for each in known.values())
@@ -182,7 +203,7 @@ def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
     definitions: list[str] = []
     names: dict[tuple[str, str], str] = {}
     references: dict[int, str] = {}
-    for index, call in enumerate(plan.calls):
+    for index, call in enumerate(all_calls(plan)):
         operands = [
             (f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)
         ]
@@ -260,6 +281,16 @@ def emit_run(
         lines.append(f"    /* {comment_text(call.layer)} */\n{line}")
     if uses_floats:
         lines.append("    s2c_restore_float_mode(mode);")
+    return "\n".join((*lines, "}", ""))
+
+
+def emit_reset(
+    plan: Plan, name: str, specials: Sequence[Specialisation], references: Mapping[int, str]
+) -> str:
+    lines = [f"void {name}_reset(void *arena)", "{", "    unsigned char *const memory = arena;"]
+    for call, special in zip(plan.resets, specials, strict=True):
+        line = wrap(f"    {special.function}(", call_operands(call, references), ");")
+        lines.append(f"    /* {comment_text(call.layer)} */\n{line}")
     return "\n".join((*lines, "}", ""))
 
 

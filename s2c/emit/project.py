@@ -9,7 +9,7 @@ import numpy as np
 
 from s2c.emit.c_family import CTYPES
 from s2c.emit.text import format_array
-from s2c.ir import Node
+from s2c.ir import DTYPES, Node
 from s2c.plan import Plan
 
 FLOAT_TOLERANCE = 1e-5
@@ -33,12 +33,14 @@ def emit_net_header(plan: Plan, name: str) -> str:
             f"{{{offset}u, {node.type.bytes}u}}" for node, offset in zip(nodes, offsets, strict=True)
         )
 
+    reset = f"#define S2C_RESET {name}_reset\n" if plan.states else ""
     return (
         f'#include "../{name}.h"\n'
         f"#define S2C_RUN {name}_run\n"
         f"#define S2C_ARENA_BYTES {plan.arena_bytes}\n"
         f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
         f"#define S2C_OUTPUTS {{{spans(plan.graph.outputs, plan.outputs)}}}\n"
+        f"{reset}"
     )
 
 
@@ -72,16 +74,18 @@ def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
                 writes.append(f"            {accessor}[i] = {array}[golden * {size} + i];")
                 writes.append("        }")
             else:
-                test = "differs_float" if node.type.dtype == "f32" else f"differs_{ctype}"
+                test = f"differs_{DIFFERS.get(node.type.dtype, ctype)}"
                 checks.append(f"        wrong |= {test}({accessor}, {array} + golden * {size}, {size});")
-    if any(node.type.dtype == "f32" for node in plan.graph.outputs):
-        parts.append(COMPARE_FLOAT)
-    for ctype in sorted({CTYPES[node.type.numpy.name] for node in plan.graph.outputs} - {"float"}):
+    dtypes = {node.type.dtype for node in plan.graph.outputs}
+    parts += [COMPARE_FLOAT] if "f32" in dtypes else []
+    parts += [COMPARE_HALF] if "f16" in dtypes else []
+    for ctype in sorted({CTYPES[DTYPES[each].name] for each in dtypes - {"f16", "f32"}}):
         parts.append(COMPARE_INTEGER.replace("TYPE", ctype))
     parts += [
         "int main(void)",
         "{",
         "    int failures = 0;",
+        *([f"    {name}_reset(&arena);"] if plan.states else ()),
         f"    for (int32_t golden = 0; golden < {count}; golden++) {{",
         *writes,
         f"        {name}_run(&arena);",
@@ -116,6 +120,23 @@ static int differs_float(const float *found, const float *wanted, int32_t size)
 
 NOT_FINITE = """#define S2C_INFINITY (1.0F / 0.0F)
 #define S2C_NAN (0.0F / 0.0F)
+"""
+
+# What the comparison of a dtype is called where it is not its C type.
+DIFFERS = {"f16": "half", "f32": "float"}
+
+COMPARE_HALF = """/* Whether a half, given by its bits, is off by more than its last bit. */
+static int differs_half(const uint16_t *found, const uint16_t *wanted, int32_t size)
+{
+    int wrong = 0;
+    for (int32_t i = 0; i < size; i++) {
+        const int32_t steps = (int32_t)found[i] - (int32_t)wanted[i];
+        const int both_zero = ((found[i] | wanted[i]) & 0x7FFF) == 0;
+        const int both_nan = (found[i] & 0x7FFF) > 0x7C00 && (wanted[i] & 0x7FFF) > 0x7C00;
+        wrong |= !((steps >= -1 && steps <= 1) || both_zero || both_nan);
+    }
+    return wrong;
+}
 """
 
 COMPARE_INTEGER = """static int differs_TYPE(const TYPE *found, const TYPE *wanted, int32_t size)

@@ -14,6 +14,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 UNSAFE = re.compile(r"[^A-Za-z0-9 _.:;,/()\[\]+=<>-]")
 LONGEST_COMMENT = 80
 ROW = 16
+INT64_MIN = "(-9223372036854775807 - 1)"  # C has no negative literals
 # Keywords of C and C++, standard headers, which <name>.h would hide, and what CMake wants for itself.
 RESERVED = frozenset(
     (
@@ -64,8 +65,14 @@ def format_float(value: float) -> str:
 def format_array(array: np.ndarray) -> str:
     """Rows of literals, without the braces."""
     flat = array.reshape(-1)
+    if array.dtype == np.float16:
+        flat = flat.view(np.uint16)
     values = flat.tolist()
-    if array.dtype != np.float32:
+    if flat.dtype == np.uint64:
+        return join_rows("%dU", values)
+    if flat.dtype == np.int64:
+        return join_rows("%s", [INT64_MIN if each == -(1 << 63) else str(each) for each in values])
+    if flat.dtype != np.float32:
         return join_rows("%d", values)
     if not np.isfinite(flat).all():
         return join_rows("%s", [format_float(each) for each in values])

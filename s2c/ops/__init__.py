@@ -16,6 +16,7 @@ from s2c.ops.elementwise import ELEMENTWISE
 from s2c.ops.index import INDEX
 from s2c.ops.movement import MOVEMENT
 from s2c.ops.pooling import POOLING
+from s2c.ops.quantized import QUANTIZED
 from s2c.ops.reduction import REDUCTION
 from s2c.ops.select import SELECT
 from s2c.ops.softmax import SOFTMAX
@@ -33,6 +34,7 @@ OPS: Mapping[str, Op] = MappingProxyType(
         **INDEX,
         **MOVEMENT,
         **POOLING,
+        **QUANTIZED,
         **REDUCTION,
         **SELECT,
         **SOFTMAX,

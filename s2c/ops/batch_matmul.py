@@ -37,7 +37,7 @@ def eval_batch_matmul(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     wide = np.float64 if a.dtype == np.float32 else a.dtype
     right = b.transpose(0, 2, 1) if node.attrs["transpose"] else b
     with np.errstate(all="ignore"):
-        return np.matmul(a.astype(wide), right.astype(wide)).astype(a.dtype)
+        return np.asarray(np.matmul(a.astype(wide), right.astype(wide)).astype(a.dtype))
 
 
 def batch_matmul_params(node: Node) -> Params:

@@ -373,6 +373,7 @@ def elementwise_channelwise(node: Node) -> bool:
 LEAVES: Mapping[str, Op] = {
     "input": Op(infer_leaf, eval_input),
     "constant": Op(infer_leaf, eval_constant),
+    "state": Op(infer_leaf, eval_constant),
 }
 
 CORE: Mapping[str, Op] = {

@@ -68,6 +68,17 @@ def scale_once(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | 
     return np.asarray((product + (np.int64(1) << (30 - shift))) >> (31 - shift))
 
 
+def scale_wide(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) -> np.ndarray:
+    """MultiplyByQuantizedMultiplier of int64: x * (multiplier / 2**16) * 2**(shift - 15), where the multiplier
+    is rounded to 15 bits and the product once, ties upwards. |x| is below 2**47, shift at least -31 and at
+    most 7.
+    """
+    wide = np.asarray(multiplier, np.int64)
+    factor = np.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
+    right = 15 - np.asarray(shift, np.int64)
+    return np.asarray((np.asarray(x, np.int64) * factor + (np.int64(1) << (right - 1))) >> right)
+
+
 def saturate(x: np.ndarray, lo: int = LOWEST, hi: int = HIGHEST) -> np.ndarray:
     return np.asarray(np.clip(x, lo, hi).astype(np.int8))
 

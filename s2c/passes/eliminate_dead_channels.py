@@ -41,11 +41,7 @@ def eliminate_dead_channels(graph: Graph) -> Graph:
     new: dict[Node, Node] = {}
     for node in graph.nodes():
         new[node] = shrink(node, tuple(new[each] for each in node.inputs), keep, constants)
-    return replace(
-        graph,
-        inputs=tuple(new[each] for each in graph.inputs),
-        outputs=tuple(new[each] for each in graph.outputs),
-    )
+    return graph.mapped(new)
 
 
 def channels_of(node: Node) -> int:
@@ -201,7 +197,7 @@ def find_kept(graph: Graph, constants: Constants) -> Mapping[Node, np.ndarray]:
                 groups.join(each, node)
     for node in nodes:
         groups.keep[groups.find(node)] = np.zeros(channels_of(node), bool)
-    fixed = {*graph.inputs, *graph.outputs}
+    fixed = {*graph.inputs, *graph.results()}
     for node in nodes:
         if node in fixed or not (is_contraction(node) or is_channelwise(node) or node.op == "constant"):
             groups.add(node, True)

@@ -37,7 +37,7 @@ def fuse_qdq(graph: Graph) -> Graph:
     """The Graph with int8 ops wherever their operands and results are quantized."""
     while True:
         fused = graph.rewrite(fuse)
-        if all(a is b for a, b in zip(fused.outputs, graph.outputs, strict=True)):
+        if all(a is b for a, b in zip(fused.results(), graph.results(), strict=True)):
             return graph.rewrite(drop_weight_scale)
         graph = fused
 
