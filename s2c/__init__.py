@@ -25,11 +25,13 @@ def compile(
     consts: Mapping[str, np.ndarray] | None = None,
     name: str | None = None,
     cc: str | None = None,
+    states: Mapping[str, str] | None = None,
 ) -> Program:
     """The program of a .tflite or .onnx model for a target; raises CompileError with all that is wrong.
 
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
-    default the file's name), cc a C compiler instead of the bundled one.
+    default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
+    each with the output that holds its value for the next call: the program keeps them.
     """
     from s2c.artifact import write_artifact
     from s2c.driver import compile_model, make_request
@@ -37,7 +39,7 @@ def compile(
 
     refuse_arguments(model, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
-    compilation = compile_model(make_request(model, target, name, sizes, consts, cc))
+    compilation = compile_model(make_request(model, target, name, sizes, consts, cc, states))
     temporary = tempfile.TemporaryDirectory(prefix="s2c-")
     write_artifact(compilation, Path(temporary.name))
     return Program(Path(temporary.name), temporary)

@@ -212,6 +212,8 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "dims": dict(sorted(request.dims.items())),
             "consts": sorted(request.consts),
             "cc": request.cc,
+            "states": dict(sorted(request.states.items())),
+            "last_states": request.last_states,
             "sha256": request.digest(),
         },
         "versions": versions(request),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
 from s2c.plan import Kernels, Plan, dtype_key, make_plan
 from s2c.plan import run as run_plan
 from s2c.readers import load_model
+from s2c.state import keep_states, last_pairs
 from s2c.target import Target, load_target
 
 CHECK_SEED = 0
@@ -44,7 +46,9 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; equal requests give equal artifacts. consts are arrays by input name."""
+    """What the user asked for; equal requests give equal artifacts. consts are arrays by input name; states
+    pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
+    """
 
     model: Path
     target: Target
@@ -52,10 +56,13 @@ class Request:
     dims: Mapping[str, int]
     consts: Mapping[str, np.ndarray]
     cc: str | None
+    states: Mapping[str, str] = MappingProxyType({})
+    last_states: int = 0
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
-        text = repr((self.target.name, self.name, sorted(self.dims.items()), self.cc))
+        states = (sorted(self.states.items()), self.last_states)
+        text = repr((self.target.name, self.name, sorted(self.dims.items()), self.cc, states))
         hasher = hashlib.sha256(text.encode())
         for name in sorted(self.consts):
             array = np.ascontiguousarray(self.consts[name])
@@ -83,10 +90,21 @@ def make_request(
     dims: Mapping[str, int] | None = None,
     consts: Mapping[str, np.ndarray] | None = None,
     cc: str | None = None,
+    states: Mapping[str, str] | None = None,
+    last_states: int = 0,
 ) -> Request:
     path = Path(model)
     prefix = identifier(name, path)
-    return Request(path, load_target(target), prefix, dict(dims or {}), dict(consts or {}), cc)
+    return Request(
+        path,
+        load_target(target),
+        prefix,
+        dict(dims or {}),
+        dict(consts or {}),
+        cc,
+        dict(states or {}),
+        last_states,
+    )
 
 
 def kernels_of(target: Target) -> Kernels:
@@ -107,6 +125,7 @@ def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
         return f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in kernels
 
     graph = load_model(request.model, request.dims, request.consts)
+    graph = keep_states(graph, {**last_pairs(graph, request.last_states), **request.states})
     yield "load", graph
     yield from stages(graph, has_kernel)
 

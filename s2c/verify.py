@@ -151,7 +151,16 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         with np.load(folder / CONSTS) as arrays:
             consts = {name: arrays[name] for name in arrays.files}
     model = folder / manifest["model"]["file"]
-    request = make_request(model, manifest["target"], manifest["name"], flags["dims"], consts, flags["cc"])
+    request = make_request(
+        model,
+        manifest["target"],
+        manifest["name"],
+        flags["dims"],
+        consts,
+        flags["cc"],
+        flags["states"],
+        flags["last_states"],
+    )
     return compile_model(request)
 
 

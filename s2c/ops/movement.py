@@ -10,7 +10,7 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
-from s2c.ops.core import MOST_AXES
+from s2c.ops.core import MOST_AXES, strided
 from s2c.ops.table import Op
 
 
@@ -43,12 +43,7 @@ def gather(
         merged.append((extent, from_stride, to_stride))
     merged = merged or [(1, 1, 1)]
     if len(merged) > MOST_AXES:
-        raise error(
-            node.layer,
-            f"a movement of at most {MOST_AXES} axes",
-            f"{len(merged)} axes of which no two move as one",
-            "split the layer in two",
-        )
+        return take_elements(node, source, merged, source_offset, target_offset, value)
     attrs = {
         "shape": node.type.shape,
         "extents": tuple(each[0] for each in merged),
@@ -59,6 +54,29 @@ def gather(
         "value": value,
     }
     return Node("gather", (source,), attrs, node.type, node.layer)
+
+
+def take_elements(
+    node: Node,
+    source: Node,
+    region: list[tuple[int, int, int]],
+    source_offset: int,
+    target_offset: int,
+    value: float,
+) -> Node:
+    """A movement of more axes than gather has, by an index for each element: rare, and paid for in ROM."""
+    extents, from_strides, to_strides = (tuple(each) for each in zip(*region, strict=True))
+    index = np.full(node.type.size, -1, np.int32)
+    index[strided(extents, target_offset, to_strides)] = strided(extents, source_offset, from_strides)
+    attrs = {
+        "outer": 1,
+        "source": source.type.size,
+        "inner": 1,
+        "index": index,
+        "shape": node.type.shape,
+        "value": value,
+    }
+    return Node("take", (source,), attrs, node.type, node.layer)
 
 
 def is_contiguous(node: Node) -> bool:

@@ -102,6 +102,26 @@ def move_prelu(node: Node, perm: Perm) -> Node:
     return below(node, perm, alpha=np.ascontiguousarray(wide.transpose(inverse(perm))))
 
 
+def move_axis(node: Node, perm: Perm) -> Node | None:
+    """For an op along one axis that stays one."""
+    if node.attrs["index"].ndim != 1:
+        return None
+    return below(node, perm, axis=perm[node.attrs["axis"]])
+
+
+def move_tile(node: Node, perm: Perm) -> Node:
+    return below(node, perm, repeats=permuted(node.attrs["repeats"], perm))
+
+
+def move_reduce(node: Node, perm: Perm) -> Node:
+    axes = tuple(sorted(perm[axis] for axis in node.attrs["axes"]))
+    result = remade(node, (node.inputs[0].inputs[0],), axes=axes)
+    if not node.attrs["keepdims"]:
+        kept = [axis for axis in perm if axis not in axes]
+        perm = tuple(sorted(kept).index(axis) for axis in kept)
+    return result if perm == tuple(sorted(perm)) else transposed(result, perm, node.layer)
+
+
 def move_concat(node: Node, perm: Perm) -> Node | None:
     parts = [untransposed(each, perm) for each in node.inputs]
     if None in parts:
@@ -172,16 +192,19 @@ def move_reshape(node: Node, perm: Perm) -> Node | None:
 
 MOVES: Mapping[str, Move] = {
     **dict.fromkeys(
-        ("dequantize", "leaky_relu", "quantize", "relu", "requantize", "unary"), move_elementwise
+        ("cast", "dequantize", "leaky_relu", "quantize", "relu", "requantize", "unary"), move_elementwise
     ),
     **dict.fromkeys(("batchnorm", "dense", "softmax"), move_last_axis),
-    **dict.fromkeys(("add", "div", "mul", "sub"), move_binary),
+    **dict.fromkeys(("add", "binary", "div", "mul", "sub", "where"), move_binary),
     "concat": move_concat,
     "expand": move_expand,
+    "gather_constant": move_axis,
     "pad": move_pad,
     "prelu": move_prelu,
+    "reduce": move_reduce,
     "reshape": move_reshape,
     "slice": move_slice,
+    "tile": move_tile,
     "transpose": move_transpose,
 }
 
