@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/set-up
+TEST_STAMP := .venv/set-up-tests
 C_FILES := $(shell find kernels targets -name '*.[ch]' | sort)
 
 .PHONY: setup demo test unit bench lint clean
 
-setup: $(STAMP)
+setup: $(TEST_STAMP)
 
 # hatchling first, pinned: pip's isolated builds would fetch whatever is newest.
 $(STAMP): pyproject.toml constraints.txt
@@ -16,7 +17,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,reference]'
 	@touch $@
 
-demo: setup
+# What only tests need: torch is large, and of its builds for the same version the one for CPUs is enough.
+$(TEST_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[keras,torch]'
+	@touch $@
+
+demo: $(STAMP)
 	@$(BIN)/python demo/demo.py
 
 test: setup

@@ -69,7 +69,7 @@ def damaged(found: str) -> CompileError:
 
 def main(source: str, target: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     try:
         with h5py.File(source, "r") as file:
