@@ -7,9 +7,8 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class Request:
     dims: Mapping[str, int]
     consts: Mapping[str, np.ndarray]
     cc: str | None
-    states: Mapping[str, str] = MappingProxyType({})
+    states: Mapping[str, str] = field(default_factory=dict)
     last_states: int = 0
 
     def digest(self) -> str:
