@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 ALIGNMENT = 4
-TRIES = 50
+TRIES = 50  # swaps in an order; fewer where placing visits many pairs of buffers
+MOST_VISITS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ def aligned(size: int) -> int:
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
     """The largest sum of sizes that are live at once: no packing can be smaller."""
-    steps = {buffer.first for buffer in buffers}
-    return max(
-        (sum(aligned(b.size) for b in buffers if b.first <= step <= b.last) for step in steps), default=0
-    )
+    changes: dict[int, int] = {}
+    for buffer in buffers:
+        changes[buffer.first] = changes.get(buffer.first, 0) + aligned(buffer.size)
+        changes[buffer.last + 1] = changes.get(buffer.last + 1, 0) - aligned(buffer.size)
+    return max(accumulate(changes[step] for step in sorted(changes)), default=0)
 
 
 def pack(buffers: Sequence[Buffer]) -> tuple[int, ...]:
@@ -52,14 +55,15 @@ def pack(buffers: Sequence[Buffer]) -> tuple[int, ...]:
 
 def find_conflicts(buffers: Sequence[Buffer]) -> Conflicts:
     """For each buffer those others that are live together with it."""
-    return [
-        [
-            other
-            for other, b in enumerate(buffers)
-            if other != index and b.first <= a.last and a.first <= b.last
-        ]
-        for index, a in enumerate(buffers)
-    ]
+    conflicts: list[list[int]] = [[] for _ in buffers]
+    live: list[int] = []
+    for index in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
+        live = [other for other in live if buffers[other].last >= buffers[index].first]
+        for other in live:
+            conflicts[other].append(index)
+        conflicts[index] += live
+        live.append(index)
+    return conflicts
 
 
 def orders(buffers: Sequence[Buffer]) -> list[list[int]]:
@@ -75,9 +79,9 @@ def orders(buffers: Sequence[Buffer]) -> list[list[int]]:
 def search(
     buffers: Sequence[Buffer], conflicts: Conflicts, order: list[int], bound: int, source: random.Random
 ) -> tuple[int, ...]:
-    """The best placement of an order and of TRIES swaps in it; one that does no harm is kept."""
+    """The best placement of an order and of swaps in it; one that does no harm is kept."""
     best = place(buffers, conflicts, order, bound)
-    for _ in range(TRIES):
+    for _ in range(min(TRIES, MOST_VISITS // max(sum(map(len, conflicts)), 1))):
         if height(buffers, best) == bound:
             break
         a, b = source.randrange(len(order)), source.randrange(len(order))
@@ -95,8 +99,11 @@ def place(
     """From the bottom up, or from both ends of an arena of `bound` bytes, which is the optimum for a chain
     of layers.
     """
-    found = (fit(buffers, conflicts, order, None), fit(buffers, conflicts, order, bound))
-    return min(found, key=lambda offsets: height(buffers, offsets))
+    upwards = fit(buffers, conflicts, order, None)
+    if height(buffers, upwards) == bound:
+        return upwards
+    both = fit(buffers, conflicts, order, bound)
+    return min(upwards, both, key=lambda offsets: height(buffers, offsets))
 
 
 def height(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
@@ -112,19 +119,18 @@ def fit(
 
     With a ceiling, one that does not fit at the bottom hangs below the ceiling, if that place is free.
     """
-    offsets: dict[int, int] = {}
+    places: dict[int, tuple[int, int]] = {}
     for index in order:
         size = aligned(buffers[index].size)
-        taken = sorted(
-            (offsets[other], offsets[other] + aligned(buffers[other].size))
-            for other in conflicts[index]
-            if other in offsets
-        )
+        taken = sorted([places[other] for other in conflicts[index] if other in places])
         lowest = end = 0
         for start, stop in taken:
             if lowest == end and start - end < size:
                 lowest = max(end, stop)
+            elif ceiling is None:
+                break
             end = max(end, stop)
         hangs = ceiling is not None and lowest > 0 and ceiling - size >= end
-        offsets[index] = ceiling - size if ceiling is not None and hangs else lowest
-    return tuple(offsets[index] for index in range(len(buffers)))
+        offset = ceiling - size if ceiling is not None and hangs else lowest
+        places[index] = (offset, offset + size)
+    return tuple(places[index][0] for index in range(len(buffers)))

@@ -65,23 +65,15 @@ FLOATS = {
 
 def lowest(kind: Type) -> float:
     """The lowest integer; for floats a large value that does not overflow in a sum."""
-    return (
-        -largest(kind)
-        if kind.numpy.kind == "f"
-        else 0
-        if kind.dtype == "bool"
-        else float(np.iinfo(kind.numpy).min)
-    )
+    if kind.numpy.kind == "f":
+        return -largest(kind)
+    return 0 if kind.dtype == "bool" else int(np.iinfo(kind.numpy).min)
 
 
 def highest(kind: Type) -> float:
-    return (
-        largest(kind)
-        if kind.numpy.kind == "f"
-        else 1
-        if kind.dtype == "bool"
-        else float(np.iinfo(kind.numpy).max)
-    )
+    if kind.numpy.kind == "f":
+        return largest(kind)
+    return 1 if kind.dtype == "bool" else int(np.iinfo(kind.numpy).max)
 
 
 def largest(kind: Type) -> float:
@@ -89,5 +81,5 @@ def largest(kind: Type) -> float:
 
 
 def alternating(kind: Type, a: float, b: float) -> np.ndarray:
-    flat = np.where(np.arange(kind.size) % 2 == 0, a, b)
-    return flat.astype(kind.numpy).reshape(kind.shape)
+    ends = np.array([a], kind.numpy), np.array([b], kind.numpy)
+    return np.where(np.arange(kind.size) % 2 == 0, *ends).reshape(kind.shape)

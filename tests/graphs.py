@@ -68,7 +68,8 @@ def random_quant(pick: Pick) -> Quant:
 
 
 def random_input(pick: Pick, name: str, shape: tuple[int, ...], dtype: str) -> Node:
-    return tensor(name, *shape, quant=random_quant(pick) if dtype == "i8" else None)
+    """Quantized where it is int8."""
+    return input_node(name, Type(shape, dtype, random_quant(pick) if dtype == "i8" else None))
 
 
 def random_clamp(pick: Pick, quant: Quant | None) -> dict[str, float]:
@@ -194,7 +195,8 @@ def random_movement(pick: Pick, source: Node, layer: str) -> Node:
         return make("transpose", (source,), layer, perm=tuple(order))
     if kind == 1 and source.type.size < 2000:
         pads = tuple((pick(0, 1), pick(0, 2)) for _ in shape)
-        return make("pad", (source,), layer, pads=pads, value=pick(-2, 3))
+        least = -2 if source.type.dtype in ("f32", "f16", "i8", "i16", "i32", "i64") else 0
+        return make("pad", (source,), layer, pads=pads, value=pick(least, 1 if least == 0 else 3))
     if kind == 2:
         steps = tuple((1, 2, -1, -2)[pick(0, 3)] for _ in shape)
         counts = tuple(pick(1, -(-extent // abs(step))) for extent, step in zip(shape, steps, strict=True))
@@ -264,8 +266,55 @@ def planned(graph: Graph) -> Plan:
 
 
 def random_arrays(graph: Graph, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Floats around 0, quantized values over their whole range, plain integers of every magnitude."""
     source = np.random.default_rng(seed)
-    return tuple(random_array(node.type, source, 1.0) for node in graph.inputs)
+
+    def array(kind: Type) -> np.ndarray:
+        is_plain = kind.numpy.kind in "iu" and kind.quant is None
+        return mixed_integers(kind, source) if is_plain else random_array(kind, source, 1.0)
+
+    return tuple(array(node.type) for node in graph.inputs)
+
+
+def mixed_integers(kind: Type, source: np.random.Generator) -> np.ndarray:
+    """Of every number of bits, the extremes and their neighbours among them."""
+    limits = np.iinfo(kind.numpy)
+    anywhere = source.integers(limits.min, limits.max, kind.shape, kind.numpy, endpoint=True)
+    shorter = anywhere >> source.integers(0, limits.bits, kind.shape).astype(kind.numpy)
+    ends = np.array([limits.min, limits.min + 1, limits.max - 1, limits.max, 0, 1], kind.numpy)
+    return np.where(source.random(kind.shape) < 0.2, source.choice(ends, kind.shape), shorter)
+
+
+# Where conversions saturate, round to infinity, to zero or to a subnormal half, or meet a tie.
+FLOAT_EDGES = np.array(
+    [
+        *(0.0, 0.5, 1.0, 2.0**31 - 128, 2.0**31, 2.0**63 - 2.0**39, 2.0**63, 2.0**64, np.inf, np.nan),
+        *(65504.0, 65519.996, 65520.0, 65536.0, 2.0**-14, 2.0**-24, 2.0**-25, 1.5 * 2.0**-24),
+    ]
+)
+
+
+def mixed_floats(kind: Type, source: np.random.Generator) -> np.ndarray:
+    """Any bit pattern, whole and half numbers, every magnitude, and FLOAT_EDGES of both signs."""
+    bits = np.dtype(f"u{kind.numpy.itemsize}")
+    patterns = source.integers(0, np.iinfo(bits).max, kind.shape, bits, endpoint=True).view(kind.numpy)
+    with np.errstate(all="ignore"):
+        choices = [
+            patterns,
+            source.integers(-99, 99, kind.shape) / 2,
+            source.normal(size=kind.shape) * 2.0 ** source.integers(-30, 70, kind.shape),
+            source.choice(FLOAT_EDGES, kind.shape) * source.choice([-1.0, 1.0], kind.shape),
+        ]
+        return np.choose(source.integers(0, 4, kind.shape), choices).astype(kind.numpy)
+
+
+def mixed_arrays(graph: Graph, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Random arrays, but floats of every kind."""
+    source = np.random.default_rng(seed)
+    return tuple(
+        mixed_floats(node.type, source) if node.type.numpy.kind == "f" else array
+        for node, array in zip(graph.inputs, random_arrays(graph, seed), strict=True)
+    )
 
 
 def single(node: Node, *inputs: Node) -> Graph:
@@ -285,7 +334,7 @@ def same_array(a: np.ndarray, b: np.ndarray, tolerance: float = 1e-5) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if a.dtype != np.float32:
-        return bool(np.array_equal(a, b))
+        return bool(np.array_equal(a, b, equal_nan=a.dtype == np.float16))
     finite = np.isfinite(a)
     limit = tolerance * float(np.abs(a[finite]).max(initial=0)) + 1e-30
     rest = np.array_equal(a[~finite], b[~finite], equal_nan=True)

@@ -16,6 +16,7 @@ from graphs import (
     floats,
     integers,
     lowered,
+    mixed_arrays,
     one_of,
     planned,
     random_arrays,
@@ -36,19 +37,24 @@ from graphs import (
     tensor,
 )
 from native import COMPILERS, FLAGS, build_library, check_call, compiler, need, run_library, write_plans
+from plain_graphs import folds, plain_nodes, products, random_plain_graph, zips
 
 from s2c import oracle
 from s2c.emit.c_family import emit_header, emit_source
 from s2c.emit.project import emit_net_header
+from s2c.image import analyse
 from s2c.inputs import adversarial_inputs
 from s2c.ir import Graph, Node, Quant, Type
 from s2c.kernel import list_kernels
 from s2c.ops import OPS, make
-from s2c.ops.core import ROUNDINGS
+from s2c.ops.cast import STEPS
+from s2c.ops.core import LEAVES, ROUNDINGS
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.integer import quantize_multiplier
+from s2c.ops.reduction import FOLDS
 from s2c.ops.softmax import RESULT
-from s2c.plan import Plan
+from s2c.ops.zips import ZIPS
+from s2c.plan import Plan, dtype_key
 from s2c.resources import folder
 from s2c.target import Process, build, load_target
 
@@ -214,21 +220,36 @@ def joined(nodes: Sequence[Node]) -> Graph:
 
 
 def cases(dtype: str) -> dict[str, Graph]:
-    """Nets of about GROUP layers, so that a compiler is not kept busy with headers, and deep random ones."""
+    """Nets of about GROUP layers, so that a compiler is not kept busy with headers, and deep random ones.
+
+    dtype: "plain" for all but int8 and what computes floats.
+    """
+    if dtype == "plain":
+        deep = {f"plain_deep_{seed}": random_plain_graph(seeded(seed), 14) for seed in range(25)}
+        return grouped(plain_nodes(), dtype, GROUP) | deep
     nodes = [
         build(seeded(1000 * index + seed), dtype)
         for index, (build, count) in enumerate(BUILDERS.values())
         for seed in range(count)
     ]
-    groups = [nodes[start : start + GROUP] for start in range(0, len(nodes), GROUP)]
-    result = {f"{dtype}_{index}": joined(group) for index, group in enumerate(groups)}
     deep = {f"{dtype}_deep_{seed}": random_graph(seeded(seed), dtype, 16) for seed in range(12)}
-    return result | deep | directed(dtype)
+    return grouped(nodes, dtype, GROUP) | deep | directed(dtype)
+
+
+def grouped(nodes: Sequence[Node], name: str, size: int) -> dict[str, Graph]:
+    groups = [nodes[start : start + size] for start in range(0, len(nodes), size)]
+    return {f"{name}_{index}": joined(group) for index, group in enumerate(groups)}
 
 
 def directed(dtype: str) -> dict[str, Graph]:
     if dtype == "f32":
-        return {"f32_functions": joined([unary(name, tensor("x", 3, 7)) for name in sorted(FUNCTIONS)])}
+        pick = seeded(5)
+        return {
+            "f32_functions": joined([unary(name, tensor("x", 3, 7)) for name in sorted(FUNCTIONS)]),
+            "f32_folds": joined(folds(pick, dtype)),
+            "f32_products": joined(products(pick, dtype)),
+            "f32_zips": joined(zips(pick, dtype)),
+        }
     return {
         "i8_sums_near_2_31": joined(
             [large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]
@@ -288,7 +309,7 @@ def rows_of(size: int) -> Node:
 
 def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
     """For each kernel that a net above uses: its name and the chain of ops that it was called for."""
-    for dtype in ("i8", "f32"):
+    for dtype in ("i8", "f32", "plain"):
         for name, graph in cases(dtype).items():
             for call in () if "deep" in name else planned(graph).calls:
                 yield call.kernel.name, call.nodes
@@ -319,28 +340,57 @@ def test_signatures_are_those_of_the_op_table() -> None:
         assert set(kernel.in_place) <= set(pointers[1 : 1 + inputs]), name
 
 
+BOTH = ("f32", "i8")
+# The keys of each core op's kernels, under every stem that it can have.
+KEYS: Mapping[str, set[str]] = {
+    **{op: {f"{op}_{dtype}" for dtype in BOTH} for op in ("matmul", "window", "relu", "max")},
+    **{op: {f"{op}_{dtype}" for dtype in (*BOTH, "i32", "i64")} for op in ("add", "mul")},
+    **{op: {f"{op}_{dtype}" for dtype in (*BOTH, "i16", "i32", "i64")} for op in ("gather", "insert")},
+    **{op: {f"{op}_any"} for op in ("select", "take", "lookup")},
+    "map": {f"{name}_f32" for name in FUNCTIONS}
+    | {f"{name}_f32_i8" for name in ROUNDINGS}
+    | {"map_i8", "map_i8_f32"},
+    "zip": {
+        f"{name}_{dtype}" + "_bool" * (row.compares and dtype != "bool")
+        for name, row in ZIPS.items()
+        for dtype in row.dtypes
+    },
+    "convert": {f"convert_{source}_{step}" for source, steps in STEPS.items() for step in steps},
+    "fold": {f"fold_{name}_{dtype}" for name in FOLDS for dtype in ("f32", "i32", "i64")},
+    "batch_matmul": {"batch_matmul_f32", "batch_matmul_i32"},
+    "rescale": {"rescale_i32", "rescale_i32_i8", "rescale_i32_i16", "rescale_i64_i16"},
+    "recenter": {"recenter_i8_u8", "recenter_u8_i8"},
+}
+
+
 def test_every_core_op_has_kernels() -> None:
-    """On floats and int8 each, under every stem that it can have."""
-    stems = {
-        name: [name] for name, op in OPS.items() if op.lower is None and name not in ("input", "constant")
-    }
-    stems["map"] = sorted(FUNCTIONS)
-    keys = {f"{stem}_f32" for names in stems.values() for stem in names}
-    keys |= {f"{stem}_i8" for name in stems for stem in [name]}
-    keys |= {f"{name}_f32_i8" for name in ROUNDINGS} | {"map_i8_f32"}
-    assert keys <= {kernel.key for kernel in list_kernels("c")}
+    assert set(KEYS) == {name for name, op in OPS.items() if op.lower is None and name not in LEAVES}
+    assert set().union(*KEYS.values()) <= {kernel.key for kernel in list_kernels("c")}
 
 
 def test_kernels_of_several_dtypes_differ_in_the_type_alone() -> None:
     """The plain movement kernels: what a fix in one forgets in the other."""
-    for stem in ("gather", "insert", "window"):
-        f32, i8 = ((folder("kernels") / "c" / f"{stem}_{dtype}.c").read_text() for dtype in ("f32", "i8"))
-        assert words_of(f32) == words_of(i8), stem
+    found = {
+        kernel.key: words_of(kernel.path.read_text())
+        for kernel in list_kernels("c")
+        if "." not in kernel.name
+    }
+    for stem in ("gather", "insert"):
+        assert all(
+            found[f"{stem}_{dtype}"] == found[f"{stem}_f32"] for dtype in ("i8", "i16", "i32", "i64")
+        ), stem
+    assert found["window_i8"] == found["window_f32"]
+    for op in ("add", "mul", "zip", "fold"):
+        for key in KEYS[op]:
+            if "_i32" in key:
+                assert found[key] == found[key.replace("_i32", "_i64")], key
 
 
 def words_of(text: str) -> list[str]:
     body = text[text.index("*/") :]
-    body = re.sub(r"\b(float|int8_t|int32_t)\b", "T", re.sub(r"_(f32|i8)\b", "", body))
+    body = re.sub(
+        r"\bu?(float|int(8|16|32|64)_t)\b", "T", re.sub(r"_(f32|i8|i16|i32|i64|32|64)(?![a-z])", "", body)
+    )
     return re.sub(r"\(T\)", "", body).split()
 
 
@@ -353,11 +403,12 @@ def test_comments_say_why_the_cost_is_constant() -> None:
 # results
 
 
-def inputs_of(graph: Graph) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+def inputs_of(graph: Graph, dtype: str) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+    """Plain nets do nothing with floats that depends on an order, and get floats of every kind."""
     for seed in range(3):
-        yield f"seed {seed}", random_arrays(graph, seed)
+        yield f"seed {seed}", (mixed_arrays if dtype == "plain" else random_arrays)(graph, seed)
     for name, arrays in adversarial_inputs(graph).items():
-        if all(node.type.dtype != "f32" for node in graph.inputs) or name in ("zeros", "negative zero"):
+        if dtype != "f32" or name in ("zeros", "negative zero"):
             yield name, arrays
 
 
@@ -370,7 +421,7 @@ def differences(graph: Graph, wanted: Sequence[np.ndarray], found: Sequence[np.n
 
 
 @pytest.mark.build
-@pytest.mark.parametrize("dtype", ["i8", "f32"])
+@pytest.mark.parametrize("dtype", ["i8", "f32", "plain"])
 @pytest.mark.parametrize("name", sorted(COMPILERS))
 def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
     graphs = cases(dtype)
@@ -378,12 +429,32 @@ def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
     library = build_library(compiler(name), tmp_path, plans)
     wrong = []
     for each, graph in graphs.items():
-        for what, arrays in inputs_of(graph):
+        for what, arrays in inputs_of(graph, dtype):
             found = run_library(library, each, plans[each], arrays)
             wrong += [
                 f"{each}, {what}: {text}" for text in differences(graph, oracle.run(graph, *arrays), found)
             ]
     assert wrong == []
+
+
+@pytest.mark.build
+def test_errors_of_long_sums_do_not_add_up(tmp_path: Path) -> None:
+    """Equal values, which round the same way every time; and next to an infinity no NaN appears."""
+    attrs = {"function": "sum", "outer": 1, "size": 70001}
+    sums = [
+        make("fold", (tensor("x", 1, 70001, inner),), "f", **attrs, inner=inner, shape=(inner,))
+        for inner in (1, 9)
+    ]
+    plans = {f"sum_{index}": planned(single(node)) for index, node in enumerate(sums)}
+    library = build_library(compiler("zig"), tmp_path, plans)
+    for name, plan in plans.items():
+        shape = plan.graph.inputs[0].type.shape
+        for value in (0.1, 1e6 / 3):
+            x = np.full(shape, value, np.float32)
+            found = run_library(library, name, plan, (x,))
+            assert same_values(oracle.run(plan.graph, x), found, 3e-7), name
+        x[0, 40000] = np.inf
+        assert np.isposinf(run_library(library, name, plan, (x,))[0]).all()
 
 
 SCALE = """#include <stdint.h>
@@ -490,7 +561,8 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "
 
 
 @pytest.mark.build
-def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["i8", "f32", "plain"])
+def test_sanitizers_find_nothing(dtype: str, tmp_path: Path) -> None:
     """Under gcc, all nets in one executable."""
     gcc = need("gcc")
     probe = tmp_path / "probe.c"
@@ -499,9 +571,9 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         [gcc, *SANITIZE, str(probe), "-o", str(tmp_path / "probe")], capture_output=True
     ).returncode:
         pytest.skip("gcc has no libasan or libubsan")
-    graphs = cases("i8") | cases("f32")
+    graphs = cases(dtype)
     plans = {name: planned(graph) for name, graph in graphs.items()}
-    data = {name: random_arrays(graph, 7) for name, graph in graphs.items()}
+    data = {name: next(inputs_of(graph, dtype))[1] for name, graph in graphs.items()}
     main = tmp_path / "main.c"
     main.write_text(driver(plans, data))
     sources = write_plans(tmp_path, plans)
@@ -522,8 +594,11 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
 # the emulated target
 
 
-def on_device(dtype: str) -> Graph:
-    """One net with a layer of each kind."""
+def on_device(dtype: str) -> dict[str, Graph]:
+    """Nets with a layer of each kind."""
+    if dtype == "plain":
+        one_each = {f"{OPS[node.op].stem(node)}_{dtype_key(node)}": node for node in plain_nodes()}
+        return grouped(list(one_each.values()), dtype, 50)
     kinds = (
         "conv2d",
         "residual",
@@ -540,32 +615,46 @@ def on_device(dtype: str) -> Graph:
     nodes = [
         BUILDERS[kind][0](seeded(77 + at), dtype) for at, kind in enumerate((*kinds, "conversion", "relu"))
     ]
-    return joined(nodes)
+    return {dtype: joined(nodes)}
 
 
 @pytest.mark.build
-@pytest.mark.parametrize("dtype", ["i8", "f32"])
+@pytest.mark.parametrize("dtype", ["i8", "f32", "plain"])
 def test_cortex_m4_equals_the_oracle_in_constant_instructions(dtype: str, tmp_path: Path) -> None:
+    for name, graph in on_device(dtype).items():
+        (tmp_path / name).mkdir()
+        check_on_device(graph, dtype, tmp_path / name)
+
+
+def check_on_device(graph: Graph, dtype: str, place: Path) -> None:
     target = load_target("cortex-m4")
-    graph = on_device(dtype)
     plan = planned(graph)
-    (tmp_path / "one.c").write_text(emit_source(plan, "one", "one", "c"))
-    (tmp_path / "one.h").write_text(emit_header(plan, "one", "one"))
-    build_folder = tmp_path / "build"
+    (place / "one.c").write_text(emit_source(plan, "one", "one", "c"))
+    (place / "one.h").write_text(emit_header(plan, "one", "one"))
+    build_folder = place / "build"
     build_folder.mkdir()
     for header in ("net.h", "s2c_net.h"):
         (build_folder / header).write_text(emit_net_header(plan, "one"))
-    image = build(target, tmp_path, "one", build_folder)
+    image = build(target, place, "one", build_folder)
     assert image.warnings == ""
     counts = set()
     with Process.start(target, image) as process:
-        for name, arrays in [("random", random_arrays(graph, 3)), *adversarial_inputs(graph).items()]:
+        for name, arrays in on_device_inputs(graph, dtype):
             size = sum(node.type.bytes for node in graph.outputs)
             raw, counters = process.run(b"".join(each.tobytes() for each in arrays), size)
             counts.add(counters["instructions"])
-            if dtype == "i8" or name in ("random", "zeros"):
+            if dtype != "f32" or name in ("random", "zeros"):
                 assert differences(graph, oracle.run(graph, *arrays), unpack(graph, raw)) == [], name
     assert len(counts) == 1, sorted(counts)
+    facts = analyse(image.path, image.object, "one_run", target.arch)
+    assert (facts.undefined_symbols, facts.outside, facts.variable_latency) == ((), (), ())
+
+
+def on_device_inputs(graph: Graph, dtype: str) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+    yield "random", random_arrays(graph, 3)
+    yield from adversarial_inputs(graph).items()
+    for seed in range(4 if dtype == "plain" else 0):
+        yield f"mixed {seed}", mixed_arrays(graph, seed)
 
 
 def unpack(graph: Graph, raw: bytes) -> list[np.ndarray]:

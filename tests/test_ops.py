@@ -13,6 +13,7 @@ from graphs import (
     floats,
     integers,
     lowered,
+    mixed_floats,
     one_of,
     ops_of,
     raises,
@@ -30,16 +31,25 @@ from graphs import (
     single,
     tensor,
 )
+from plain_graphs import (
+    INTEGERS,
+    plain_functions,
+    plain_input,
+    random_choice_of_rows,
+    random_plain_graph,
+    random_reduction,
+)
 
 from s2c import oracle
 from s2c.check import accumulator_bounds, check_types
 from s2c.inputs import adversarial_inputs
-from s2c.ir import Graph, Node, Quant, Type, constant
+from s2c.ir import DTYPES, Graph, Node, Quant, Type, constant
 from s2c.ops import OPS, is_core, make
 from s2c.ops.convolution import finish
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.pooling import position_counts
 from s2c.ops.softmax import RESULT, exponentials
+from s2c.ops.zips import ARITHMETIC, ZIPS
 from s2c.passes.lower import lower
 
 SEEDS = range(40)
@@ -139,7 +149,65 @@ def dense(pick: Pick, dtype: str) -> Graph:
     return single(random_dense(pick, image(pick, dtype), "d"))
 
 
+def broadcast(pick: Pick, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes of one element, and some dropped in front."""
+    return tuple(one_of(pick, (1, each)) for each in shape)[pick(0, len(shape)) :]
+
+
+def binary_function(pick: Pick, dtype: str) -> Graph:
+    shape = image(pick, dtype).type.shape
+    real = (*ARITHMETIC, *(name for name, row in ZIPS.items() if "f32" in row.dtypes))
+    function = one_of(pick, real if dtype == "f32" else plain_functions(dtype))
+    a, b = (
+        plain_input(each, dtype, name)
+        for name, each in zip("ab", (shape, broadcast(pick, shape)), strict=True)
+    )
+    return Graph((a, b), (make("binary", (a, b) if pick(0, 1) else (b, a), "n", function=function),))
+
+
+def where(pick: Pick, dtype: str) -> Graph:
+    shape = image(pick, dtype).type.shape
+    inputs = tuple(
+        plain_input(broadcast(pick, shape), each, name)
+        for name, each in zip("cab", ("bool", dtype, dtype), strict=True)
+    )
+    return Graph(inputs, (make("where", inputs, "w"),))
+
+
+def cast(pick: Pick, dtype: str) -> Graph:
+    """By way of every dtype but f64; of floats that integers can hold, or that saturate."""
+    source = plain_input((pick(1, 5), pick(1, 30)), dtype)
+    target = one_of(pick, [each for each in DTYPES if each != "f64"])
+    return single(make("cast", (source,), "c", dtype=target))
+
+
+def reduce(pick: Pick, dtype: str) -> Graph:
+    source = plain_input(image(pick, dtype).type.shape, dtype)
+    while True:
+        node = random_reduction(pick, source, "r")
+        if dtype == "f32" and pick(0, 3) == 0:
+            node = make("reduce", (source,), "r", function="mean", axes=node.attrs["axes"], keepdims=True)
+        if node.attrs["function"] != "prod" or dtype != "f32":
+            break
+    return single(make("reduce", (source,), "r", **{**node.attrs, "keepdims": bool(pick(0, 1))}))
+
+
+def rows(op: str) -> Case:
+    def build(pick: Pick, dtype: str) -> Graph:
+        while True:
+            node = random_choice_of_rows(pick, image(pick, dtype), op)
+            if node.op == op:
+                return single(node)
+
+    return build
+
+
+def reinterpret(pick: Pick, dtype: str) -> Graph:
+    return single(make("reinterpret", (image(pick, dtype),), "r", random_quant(pick)))
+
+
 BOTH, FLOAT, INTEGER = ("f32", "i8"), ("f32",), ("i8",)
+ANY = (*BOTH, "f16", *INTEGERS)
 CASES: dict[str, tuple[Case, tuple[str, ...]]] = {
     "conv2d": (conv2d, BOTH),
     "dense": (dense, BOTH),
@@ -161,6 +229,13 @@ CASES: dict[str, tuple[Case, tuple[str, ...]]] = {
     "concat": (concat, BOTH),
     "expand": (expand, BOTH),
     "softmax": (softmax, FLOAT),
+    "binary": (binary_function, ("f32", *INTEGERS)),
+    "where": (where, ANY),
+    "cast": (cast, ANY),
+    "reduce": (reduce, ("f32", *(each for each in INTEGERS if each != "bool"))),
+    "gather_constant": (rows("gather_constant"), ANY),
+    "tile": (rows("tile"), ANY),
+    "reinterpret": (reinterpret, INTEGER),
 }
 
 
@@ -198,8 +273,10 @@ def has_one_count(graph: Graph) -> bool:
 
 # In the others sums and products of infinities have no one meaning.
 PLAIN = (
+    "cast",
     "concat",
     "expand",
+    "gather_constant",
     "leaky_relu",
     "max_pool",
     "pad",
@@ -207,7 +284,9 @@ PLAIN = (
     "quantize",
     "reshape",
     "slice",
+    "tile",
     "transpose",
+    "where",
 )
 
 
@@ -404,3 +483,76 @@ def test_layer_without_weights_may_not_shift_by_31() -> None:
     attrs |= {"multiplier": np.array([1 << 30], np.int32), "shift": np.array([31], np.int8)}
     node = Node("matmul", (x,), attrs, Type((1, 1), "i8", Quant((1.0,), 0)), "m")
     assert "found up to 2147483648" in raises(lambda: accumulator_bounds(single(node)))
+
+
+# plain integers
+
+
+@pytest.mark.parametrize("dtype", ["i32", "i64"])
+def test_division_is_towards_zero(dtype: str) -> None:
+    """In Python's integers, which have no size; a division by zero gives 0 and leaves the dividend."""
+    a, b = (plain_input((400,), dtype, name) for name in "ab")
+    graph = Graph(
+        (a, b), tuple(make("binary", (a, b), each, function=each) for each in ("divide", "remainder"))
+    )
+    arrays = random_arrays(graph, 3)
+    found = oracle.run(graph, *arrays)
+    bits = DTYPES[dtype].itemsize * 8
+    for x, y, quotient, rest in zip(*(each.tolist() for each in (*arrays, *found)), strict=True):
+        wanted = abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1) if y else 0
+        wrapped = (wanted + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1))
+        assert (quotient, rest) == (wrapped, x - wanted * y), (x, y)
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"), [("shift_left", [2, -(1 << 31), 0, 0]), ("shift_right", [0, 0, 0, 0])]
+)
+def test_shifts_by_more_than_there_are_bits(function: str, wanted: list[int]) -> None:
+    a, b = (plain_input((4,), "i32", name) for name in "ab")
+    graph = Graph((a, b), (make("binary", (a, b), "s", function=function),))
+    arrays = np.array([1, 1, 1, 1], np.int32), np.array([1, 31, 32, -1], np.int32)
+    assert oracle.run(graph, *arrays)[0].tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wanted"),
+    [
+        ("i32", [0, -1, (1 << 31) - 1, -(1 << 31), 0]),
+        ("u8", [0, 255, 255, 0, 0]),
+        ("i64", [0, -1, 3 * 10**9, -(1 << 63), 0]),
+        ("bool", [True, True, True, True, True]),
+    ],
+)
+def test_casts_of_floats_saturate(dtype: str, wanted: list[int]) -> None:
+    x = tensor("x", 5)
+    values = np.array([0.9, -1.9, 3e9, -np.inf, np.nan], np.float32)
+    assert oracle.run(single(make("cast", (x,), "c", dtype=dtype)), values)[0].tolist() == wanted
+
+
+@pytest.mark.parametrize("dtype", [each for each in DTYPES if each != "f64"])
+def test_casts_of_every_float_mean_the_same(dtype: str) -> None:
+    for source in ("f32", "f16"):
+        x = plain_input((3000,), source)
+        graph = single(make("cast", (x,), "c", dtype=dtype))
+        values = mixed_floats(x.type, np.random.default_rng(0))
+        wanted, found = oracle.run(graph, values), oracle.run(lower_all(graph), values)
+        assert same_values(wanted, found, 0.0), source
+
+
+def test_unsigned_order_is_kept() -> None:
+    """What u64 is computed as has a sign."""
+    x = plain_input((2,), "u64")
+    values = np.array([1, (1 << 64) - 1], np.uint64)
+    functions = ("max", "min")
+    nodes = tuple(make("reduce", (x,), each, function=each, axes=(0,), keepdims=False) for each in functions)
+    graph = Graph((x,), nodes)
+    assert [each.tolist() for each in oracle.run(lower_all(graph), values)] == [(1 << 64) - 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nets_of_plain_integers_mean_the_same_as_core_ops(seed: int) -> None:
+    graph = random_plain_graph(seeded(seed), 14)
+    core = lower_all(graph)
+    check_types(core)
+    arrays = random_arrays(graph, seed)
+    assert same_values(oracle.run(graph, *arrays), oracle.run(core, *arrays), 0.0), f"{graph}\n{core}"

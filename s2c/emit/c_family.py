@@ -222,7 +222,7 @@ def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
 def format_param(value: int | float) -> str:
     if isinstance(value, float):
         return format_float(value)
-    return "INT32_MIN" if value == -(1 << 31) else str(value)
+    return {-(1 << 31): "INT32_MIN", -(1 << 63): "INT64_MIN"}.get(value, str(value))
 
 
 def emit_specialisation(special: Specialisation) -> str:
@@ -304,14 +304,23 @@ def call_operands(call: Call, references: Mapping[int, str]) -> list[str]:
             assert call.scratch is not None, call.kernel.name
             result.append(at(call.scratch, argument, writes=True))
         elif argument.name in call.consts:
-            result.append(references[id(call.consts[argument.name])])
+            result.append(constant_operand(call.consts[argument.name], argument, references))
         else:
             value = inputs.pop(0)
             result.append(
-                references[id(value)] if isinstance(value, np.ndarray) else at(value, argument, False)
+                constant_operand(value, argument, references)
+                if isinstance(value, np.ndarray)
+                else at(value, argument, False)
             )
     assert not inputs, (call.kernel.name, inputs)
     return result
+
+
+def constant_operand(array: np.ndarray, argument: Argument, references: Mapping[int, str]) -> str:
+    """Cast where a kernel moves bytes, or numbers of another dtype as its own."""
+    name = references[id(array)]
+    same = CTYPES[array.dtype.name] == argument.ctype
+    return name if same else f"(const {argument.ctype} *)(const void *){name}"
 
 
 def at(offset: int, argument: Argument, writes: bool) -> str:

@@ -346,8 +346,13 @@ def gather_params(node: Node) -> Params:
     return {
         **region_params(node),
         "fill": int(not covered),
-        "value": float(value) if node.type.dtype == "f32" else int(value),
+        "value": float(value) if node.type.dtype == "f32" else stored_bits(value, node.type),
     }
+
+
+def stored_bits(value: float, kind: Type) -> int:
+    """An element of a type as the signed integer of as many bits."""
+    return int(np.array([value]).astype(kind.numpy).view(f"i{kind.numpy.itemsize}")[0])
 
 
 # leaves

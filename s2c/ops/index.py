@@ -9,6 +9,7 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import DTYPES, Node, Type
+from s2c.ops.core import stored_bits
 from s2c.ops.reduction import reshape_node
 from s2c.ops.table import Consts, Op, Params
 
@@ -37,8 +38,6 @@ def take_consts(node: Node) -> Consts:
 def take_params(node: Node) -> Params:
     """value as the bits of an element."""
     attrs = node.attrs
-    stored = np.array([attrs["value"]], node.type.numpy).view(f"u{node.type.numpy.itemsize}")[0]
-    assert stored < 1 << 32, (node.layer, attrs["value"])
     return {
         "outer": attrs["outer"],
         "source": attrs["source"],
@@ -46,7 +45,7 @@ def take_params(node: Node) -> Params:
         "count": len(attrs["index"]),
         "bytes": node.type.numpy.itemsize,
         "fill": int((attrs["index"] < 0).any()),
-        "value": int(np.uint32(stored).view(np.int32)),
+        "value": stored_bits(attrs["value"], node.type),
     }
 
 

@@ -13,10 +13,12 @@ from s2c.errors import error
 from s2c.ir import Node, Type, constant
 from s2c.ops.integer_types import narrowed, widened
 from s2c.ops.table import Op, Params
+from s2c.ops.zips import flip_topmost_bit
 
 Fold = Callable[..., Any]
 # max and min give NaN where there is one.
 FOLDS: Mapping[str, Fold] = {"sum": np.sum, "max": np.max, "min": np.min, "prod": np.prod}
+ORDERED = ("max", "min")
 
 
 def infer_fold(node: Node) -> Type:
@@ -78,7 +80,8 @@ def lower_reduce(node: Node) -> Node:
     shape = source.type.shape
     axes = set(node.attrs["axes"])
     is_mean = node.attrs["function"] == "mean"
-    result = source
+    is_flipped = node.type.dtype == "u64" and node.attrs["function"] in ORDERED
+    result = flip_topmost_bit(source) if is_flipped else source
     for first, last in reversed(runs(shape, axes)):
         now = result.type.shape
         left = (*now[:first], *(1 for _ in now[first:last]), *now[last:])
@@ -95,7 +98,7 @@ def lower_reduce(node: Node) -> Node:
         count = math.prod(shape[axis] for axis in axes)
         factor = constant(np.full((), 1.0 / count, np.float32), node.layer)
         result = Node("mul", (result, factor), {}, result.type, node.layer)
-    return narrowed(result, node.type.dtype)
+    return narrowed(flip_topmost_bit(result) if is_flipped else result, node.type.dtype)
 
 
 def reshape_node(node: Node, shape: tuple[int, ...], layer: str) -> Node:

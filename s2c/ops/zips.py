@@ -10,7 +10,7 @@ import numpy as np
 from s2c.errors import error
 from s2c.ir import Node, Type, constant
 from s2c.ops.core import repeat_params
-from s2c.ops.integer_types import COMPUTED, narrowed, wide_dtype, widened
+from s2c.ops.integer_types import COMPUTED, cast_node, narrowed, wide_dtype, widened
 from s2c.ops.table import Op
 
 Meaning = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -149,7 +149,10 @@ def lower_binary(node: Node) -> Node:
     """On the dtype that has a kernel, and back: wrapping commutes with widening."""
     name = node.attrs["function"]
     dtype = node.inputs[0].type.dtype
-    a, b = (widened(each, node.layer) for each in node.inputs)
+    a, b = node.inputs
+    if name == "shift_right" and dtype in ("i8", "i16"):
+        a = cast_node(a, f"u{dtype[1:]}", node.layer)  # zeros come in where the sign would
+    a, b = widened(a, node.layer), widened(b, node.layer)
     if dtype == "u64" and name in ORDERED:
         a, b = (flip_topmost_bit(each) for each in (a, b))
     if name == "sub":

@@ -1,0 +1,10 @@
+/* output[i] = input[i].
+   Constant: the loop runs over an extent. */
+#include "lib/base.h"
+
+S2C_INLINE void convert_bool_i32(int32_t *restrict output, const uint8_t *restrict input, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++) {
+        output[i] = input[i];
+    }
+}

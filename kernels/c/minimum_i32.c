@@ -1,0 +1,12 @@
+/* output[i] = the lesser of a[i] and b[j].
+   b is indexed by the middle of three axes.
+   in place: a
+   Constant: selects, no branch. */
+#include "lib/whole.h"
+#include "lib/zip.h"
+
+S2C_INLINE void minimum_i32(int32_t *output, const int32_t *a, const int32_t *b, int32_t outer,
+                            int32_t middle, int32_t inner)
+{
+    S2C_ZIP(int32_t, (int32_t)s2c_select_32(x < y, (uint32_t)x, (uint32_t)y));
+}
