@@ -1,4 +1,4 @@
-"""kernels/c/<function>_f32.c -> its maximal error over float32 inputs, against float64.
+"""kernels/c/<function>_f32.c -> its maximal error over float32 inputs, or random pairs, against float64.
 
 Subnormal inputs are left out: they count as zero while a float target runs.
 """
@@ -14,13 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from s2c.ops.functions import FUNCTIONS
+from s2c.ops.zips import ZIPS
 from s2c.resources import folder
 
+PAIRS = sorted(name for name, row in ZIPS.items() if "f32" in row.dtypes and not row.compares)
 HERE = Path(__file__).resolve().parent
 # C's name of the reference where it is not that of the function.
-REFERENCES = {"abs": "fabs"}
+REFERENCES = {"abs": "fabs", "round": "rint"}
 # Results smaller than this count by their absolute error.
-SMALLEST = {"gelu_tanh": 1e-6, "silu": 1e-35}
+SMALLEST = {"gelu_tanh": 1e-6, "mish": 1e-35, "silu": 1e-35}
 
 
 def measure(name: str, step: int, scratch: Path) -> str:
@@ -30,6 +32,7 @@ def measure(name: str, step: int, scratch: Path) -> str:
             *(sys.executable, "-m", "ziglang", "cc", "-O3", "-march=native", "-ffp-contract=off"),
             *("-fno-sanitize=undefined", f"-I{folder('kernels') / 'c'}", f"-DKERNEL={name}_f32"),
             *(f'-DKERNEL_FILE="{name}_f32.c"', f"-DREFERENCE={REFERENCES.get(name, name)}"),
+            *(["-DPAIRS"] if name in PAIRS else []),
             *(str(HERE / "float_error.c"), "-lm", "-o", str(program)),
         ],
         check=True,
@@ -46,7 +49,7 @@ def measure(name: str, step: int, scratch: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--step", type=int, default=1, help="take every step-th bit pattern")
-    parser.add_argument("functions", nargs="*", default=sorted(FUNCTIONS))
+    parser.add_argument("functions", nargs="*", default=[*sorted(FUNCTIONS), *PAIRS])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
         for line in pool.map(lambda name: measure(name, options.step, Path(scratch)), options.functions):

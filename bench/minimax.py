@@ -36,6 +36,10 @@ def erfc(x: np.ndarray) -> np.ndarray:
 
 HALF_LN2 = math.log(2.0) / 2.0 + 1e-4
 GELU_END = 13.2  # where the tail of the normal distribution leaves float
+ERFC_START = 0.47  # up to there erfc is taken as 1 - erf
+ERFC_END = 9.3  # where erfc leaves float
+QUARTER_PI = math.pi / 4.0
+EIGHTH_TANGENT = math.sqrt(2.0) - 1.0
 
 
 def mills(x: np.ndarray) -> np.ndarray:
@@ -52,6 +56,17 @@ def mills(x: np.ndarray) -> np.ndarray:
 def gelu_share(u: np.ndarray) -> np.ndarray:
     """mills(a) / (1 - u) for u = 0.3 * a / (1 + 0.3 * a)."""
     return np.asarray(mills(u / (0.3 * (1.0 - u))) / (1.0 - u))
+
+
+def log2_tail(z: np.ndarray) -> np.ndarray:
+    """(log2((1 + s) / (1 - s)) / s - c0 - c1*z) / (z*z) with z = s*s, by Taylor's series."""
+    terms = [2.0 / math.log(2.0) / (2 * power + 1) * z ** (power - 2) for power in range(2, 22)]
+    return np.asarray(np.sum(terms, axis=0))
+
+
+def erfc_share(t: np.ndarray) -> np.ndarray:
+    """exp(a*a) * erfc(a) / t for t = 1 / (1 + 0.75 * a)."""
+    return np.asarray(2.0 * mills(math.sqrt(2.0) * (1.0 / t - 1.0) / 0.75) / t)
 
 
 def grid_of(fit: Fit) -> np.ndarray:
@@ -149,6 +164,96 @@ FITS = (
         terms=10,
         rest=gelu_share,
         size=gelu_share,
+    ),
+    Fit(
+        "erfc(x) = exp(-x*x) * t*p(t), t = 1 / (1 + 0.75 * x)",
+        low=1.0 / (1.0 + 0.75 * ERFC_END),
+        high=1.0 / (1.0 + 0.75 * ERFC_START),
+        lowest=0,
+        terms=11,
+        rest=erfc_share,
+        size=erfc_share,
+    ),
+    Fit(
+        "erf(x) = x*q(z), z = x*x",
+        low=0.0,
+        high=ERFC_START**2,
+        lowest=0,
+        terms=5,
+        rest=lambda z: (1.0 - erfc(np.sqrt(z))) / np.sqrt(z),
+        size=np.ones_like,
+    ),
+    Fit(
+        "exp2(r) = 1 + r*p(r)",
+        low=-0.501,
+        high=0.501,
+        lowest=1,
+        terms=6,
+        rest=lambda r: np.exp2(r) - 1.0,
+        size=np.exp2,
+    ),
+    Fit(
+        "log2((1 + s) / (1 - s)) = s * (c0 + c1*z + z*z*p(z)), z = s*s",
+        low=0.0,
+        high=EIGHTH_TANGENT**4 + 1e-5,
+        lowest=0,
+        terms=4,
+        rest=log2_tail,
+        size=lambda z: 2.0 / math.log(2.0) / (z * z),
+    ),
+    Fit(
+        "sin(r) = r + r*z*p(z), z = r*r",
+        low=0.0,
+        high=QUARTER_PI**2 + 1e-4,
+        lowest=0,
+        terms=4,
+        rest=lambda z: (np.sin(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
+        size=lambda z: np.sin(np.sqrt(z)) / np.sqrt(z) / z,
+    ),
+    Fit(
+        "cos(r) = 1 - z/2 + z*z*p(z), z = r*r",
+        low=0.0,
+        high=QUARTER_PI**2 + 1e-4,
+        lowest=0,
+        terms=4,
+        rest=lambda z: (np.cos(np.sqrt(z)) - 1.0 + z / 2.0) / (z * z),
+        size=lambda z: np.cos(np.sqrt(z)) / (z * z),
+    ),
+    Fit(
+        "sinh(r) = r + r*z*p(z), z = r*r",
+        low=0.0,
+        high=HALF_LN2**2,
+        lowest=0,
+        terms=3,
+        rest=lambda z: (np.sinh(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
+        size=lambda z: 1.0 / z,
+    ),
+    Fit(
+        "cosh(r) = 1 + z*p(z), z = r*r",
+        low=0.0,
+        high=HALF_LN2**2,
+        lowest=0,
+        terms=3,
+        rest=lambda z: (np.cosh(np.sqrt(z)) - 1.0) / z,
+        size=lambda z: 1.0 / z,
+    ),
+    Fit(
+        "asin(a) = a + a*z*p(z), z = a*a",
+        low=0.0,
+        high=0.25,
+        lowest=0,
+        terms=6,
+        rest=lambda z: (np.arcsin(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
+        size=lambda z: np.arcsin(np.sqrt(z)) / np.sqrt(z) / z,
+    ),
+    Fit(
+        "atan(t) = t + t*z*p(z), z = t*t",
+        low=0.0,
+        high=EIGHTH_TANGENT**2 + 1e-5,
+        lowest=0,
+        terms=5,
+        rest=lambda z: (np.arctan(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
+        size=lambda z: np.arctan(np.sqrt(z)) / np.sqrt(z) / z,
     ),
 )
 

@@ -15,6 +15,7 @@ from s2c.ir import Node, Quant, Type, input_node
 from s2c.ops import OPS
 from s2c.ops.core import ROUNDINGS, quantize
 from s2c.ops.functions import FUNCTIONS
+from s2c.ops.zips import ZIPS
 from s2c.resources import folder
 from s2c.target import Process, Target, build, list_targets
 
@@ -27,22 +28,53 @@ SMALLEST = np.finfo(np.float32).tiny
 # Relative error that each kernel may have, a little above what its comment states.
 RELATIVE = {
     "abs": 0.0,
+    "acos": 2e-7,
+    "acosh": 2e-7,
+    "asin": 3e-7,
+    "asinh": 2e-7,
+    "atan": 2e-7,
+    "atanh": 2e-7,
+    "ceil": 0.0,
+    "cos": 2e-7,
+    "cosh": 2e-7,
     "elu": 1e-7,
     "erf": 2e-7,
+    "erfc": 4e-7,
     "exp": 1e-7,
+    "exp2": 1e-7,
+    "expm1": 2e-7,
+    "floor": 0.0,
     "gelu": 6e-7,
     "gelu_tanh": 2e-6,
     "hard_swish": 2e-7,
     "log": 1e-7,
+    "log1p": 1e-7,
+    "log2": 2e-7,
+    "mish": 3e-7,
     "reciprocal": 2e-7,
+    "round": 0.0,
+    "rsqrt": 2e-7,
     "sigmoid": 3e-7,
+    "sign": 0.0,
     "silu": 3e-7,
+    "sin": 2e-7,
+    "sinh": 2e-7,
     "softplus": 2e-7,
+    "softsign": 2e-7,
     "sqrt": 2e-7,
+    "tan": 3e-7,
     "tanh": 3e-7,
+    "trunc": 0.0,
 }
+RELATIVE_OF_PAIRS = {"atan2": 2e-7, "fmod": 0.0, "maximum": 0.0, "minimum": 0.0, "pow": 2e-7}
+COMPARISONS = ("equal", "less", "less_equal")
 # Absolute error that may pass too: where the float64 formula cancels, and where exp is no normal float.
-ABSOLUTE = {"gelu": 1e-14, "gelu_tanh": 2e-12, "silu": 2e-36}
+ABSOLUTE = {"gelu": 1e-14, "gelu_tanh": 2e-12, "mish": 2e-36, "silu": 2e-36}
+# Functions that keep the sign of zero.
+ODD = (
+    *("asin", "asinh", "atan", "atanh", "ceil", "erf", "expm1", "floor", "log1p", "round", "sin", "sinh"),
+    *("softsign", "sqrt", "tan", "tanh", "trunc"),
+)
 LARGEST = np.finfo(np.float32).max
 MAGNITUDES = np.array([0.0, 1.0, SMALLEST, LARGEST, np.inf, np.nan], np.float32)
 SPECIAL = np.concatenate([MAGNITUDES, -MAGNITUDES])
@@ -51,11 +83,15 @@ CFLAGS = (
     *("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wdouble-promotion"),
     *("-Wcast-qual", "-Werror", "-ffp-contract=off", "-fno-builtin", f"-I{KERNELS}"),
 )
+PAIR_PARAMETERS = "const float *a, const float *b, int32_t outer, int32_t middle, int32_t inner"
+PAIR_ARGUMENTS = "output, a, b, outer, middle, inner"
 CALLS = {
     **{
         f"{name}_f32": ("float *output, const float *input, int32_t size", "output, input, size")
         for name in RELATIVE
     },
+    **{f"{name}_f32": (f"float *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in RELATIVE_OF_PAIRS},
+    **{f"{name}_f32_bool": (f"uint8_t *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in COMPARISONS},
     **{
         f"{name}_f32_i8": (
             "int8_t *output, const float *input, int32_t size, float scale, int32_t zero",
@@ -88,9 +124,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     return ctypes.CDLL(str(built))
 
 
-def call(library: ctypes.CDLL, name: str, output: np.ndarray, x: np.ndarray, *rest: Any) -> np.ndarray:
+def call(library: ctypes.CDLL, name: str, output: np.ndarray, *arguments: Any) -> np.ndarray:
     function: Any = library[f"call_{name}"]
-    function(ctypes.c_void_p(output.ctypes.data), ctypes.c_void_p(x.ctypes.data), *rest)
+    pointers = [
+        ctypes.c_void_p(each.ctypes.data) if isinstance(each, np.ndarray) else each for each in arguments
+    ]
+    function(ctypes.c_void_p(output.ctypes.data), *pointers)
     return output
 
 
@@ -107,8 +146,23 @@ def sample() -> np.ndarray:
 
 def test_each_function_has_a_kernel() -> None:
     assert sorted(RELATIVE) == sorted(FUNCTIONS)
+    of_floats = sorted(name for name, row in ZIPS.items() if "f32" in row.dtypes)
+    assert sorted([*RELATIVE_OF_PAIRS, *COMPARISONS]) == of_floats
     missing = [name for name in CALLS if not (KERNELS / f"{name}.c").is_file()]
     assert missing == []
+
+
+def compare(y: np.ndarray, wanted: np.ndarray, relative: float, absolute: float, *inputs: np.ndarray) -> None:
+    """What is finite within the error allowed, all else to the bit."""
+    with np.errstate(all="ignore"):
+        rounded = wanted.astype(np.float32)
+    finite = np.isfinite(rounded)
+    np.testing.assert_array_equal(y[~finite], rounded[~finite])
+    allowed = relative * np.abs(wanted[finite]) + absolute
+    error = np.abs(y[finite] - wanted[finite])
+    worst = np.argmax(error / allowed)
+    case = [each[finite][worst] for each in (*inputs, y, wanted)]
+    assert error[worst] <= allowed[worst], case
 
 
 @pytest.mark.parametrize("name", sorted(RELATIVE))
@@ -116,17 +170,10 @@ def test_function(library: ctypes.CDLL, name: str) -> None:
     x = sample()
     with np.errstate(all="ignore"):
         wanted = np.asarray(FUNCTIONS[name](x.astype(np.float64)))
-        rounded = wanted.astype(np.float32)
     y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
     in_place = x.copy()
     assert call(library, f"{name}_f32", in_place, in_place, x.size).tobytes() == y.tobytes()
-    np.testing.assert_array_equal(np.isnan(y), np.isnan(wanted))
-    finite = np.isfinite(rounded)
-    np.testing.assert_array_equal(y[~finite], rounded[~finite])
-    allowed = RELATIVE[name] * np.abs(wanted[finite]) + max(ABSOLUTE.get(name, 0.0), float(SMALLEST))
-    error = np.abs(y[finite] - wanted[finite])
-    worst = np.argmax(error / allowed)
-    assert error[worst] <= allowed[worst], (x[finite][worst], y[finite][worst], wanted[finite][worst])
+    compare(y, wanted, RELATIVE[name], max(ABSOLUTE.get(name, 0.0), float(SMALLEST)), x)
 
 
 @pytest.mark.parametrize("name", ["tanh", "erf", "sigmoid"])
@@ -135,6 +182,91 @@ def test_saturation_is_exact(library: ctypes.CDLL, name: str) -> None:
     y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
     low = 0.0 if name == "sigmoid" else -1.0
     assert y.tolist() == [low, low, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_zero_keeps_its_sign(library: ctypes.CDLL, name: str) -> None:
+    x = np.array([0.0, -0.0], np.float32)
+    y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
+    assert y.tobytes() == x.tobytes()
+
+
+@pytest.mark.parametrize("name", ["cos", "sin", "tan"])
+def test_angles_of_every_exponent(library: ctypes.CDLL, name: str) -> None:
+    """Among them the float that is nearest to a multiple of pi/2."""
+    random = np.random.default_rng(6)
+    exponents = np.repeat(np.arange(1, 255, dtype=np.uint32) << 23, 400)
+    anywhere = (exponents | random.integers(0, 1 << 23, exponents.size, np.uint32)).view(np.float32)
+    multiples = (np.arange(1, 100000) * (np.pi / 2)).astype(np.float32)
+    nearest = np.array([16367173.0 * 2.0**72], np.float32)
+    x = np.concatenate([anywhere, multiples, nearest, -nearest])
+    y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
+    compare(y, FUNCTIONS[name](x.astype(np.float64)), RELATIVE[name], float(SMALLEST), x)
+
+
+def near_any(random: np.random.Generator, a: np.ndarray) -> np.ndarray:
+    """Floats whose exponents differ from those of a by less than 8."""
+    return np.asarray((a.view(np.uint32) ^ random.integers(0, 1 << 26, a.size, np.uint32)).view(np.float32))
+
+
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    """Special values with each other and with numbers, any floats, near ones, powers; no subnormals."""
+    random = np.random.default_rng(5)
+    numbers = np.array([0.5, 1, 2, 3, 5.5, 2.0**24 + 2, 2.0**31, 1e-20], np.float32)
+    each = np.concatenate([SPECIAL, numbers, -numbers])
+    anything = random.integers(0, 1 << 32, (2, 30000), np.uint32).view(np.float32)
+    magnitudes = np.abs(anything[0])
+    halves = random.integers(-30, 31, (2, 30000)).astype(np.float32) / 2
+    with np.errstate(all="ignore"):
+        exponents = random.uniform(-155, 155, magnitudes.size) / np.log2(magnitudes, dtype=np.float64)
+        a = np.concatenate([np.repeat(each, each.size), anything[0], anything[0], magnitudes, halves[0]])
+        b = np.concatenate(
+            [np.tile(each, each.size), anything[1], near_any(random, anything[0]), exponents, halves[1]]
+        ).astype(np.float32)
+    normal = [(x == 0) | ~(np.abs(x) < SMALLEST) for x in (a, b)]
+    return a[normal[0] & normal[1]], b[normal[0] & normal[1]]
+
+
+@pytest.mark.parametrize("name", sorted(RELATIVE_OF_PAIRS))
+def test_function_of_pairs(library: ctypes.CDLL, name: str) -> None:
+    a, b = pairs()
+    with np.errstate(all="ignore"):
+        wanted = ZIPS[name].meaning(a.astype(np.float64), b.astype(np.float64))
+    y = call(library, f"{name}_f32", np.empty_like(a), a, b, 1, a.size, 1)
+    in_place = a.copy()
+    assert call(library, f"{name}_f32", in_place, in_place, b, 1, a.size, 1).tobytes() == y.tobytes()
+    compare(y, wanted, RELATIVE_OF_PAIRS[name], float(SMALLEST), a, b)
+    if name not in ("maximum", "minimum"):
+        number = ~np.isnan(wanted)
+        np.testing.assert_array_equal(np.signbit(y[number]), np.signbit(wanted[number]))
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_comparison(library: ctypes.CDLL, name: str) -> None:
+    a, b = pairs()
+    y = call(library, f"{name}_f32_bool", np.empty(a.shape, np.uint8), a, b, 1, a.size, 1)
+    np.testing.assert_array_equal(y, ZIPS[name].meaning(a, b))
+
+
+@pytest.mark.parametrize("name", ["atan2", "fmod", "pow"])
+def test_subnormals_count_as_zeros(library: ctypes.CDLL, name: str) -> None:
+    values = np.array([1e-40, 0.0, 2.0, np.inf, SMALLEST], np.float32)
+    both = np.concatenate([values, -values])
+    a, b = np.repeat(both, both.size), np.tile(both, both.size)
+    zeros = [np.where(np.abs(x) < SMALLEST, np.copysign(np.float32(0), x), x) for x in (a, b)]
+    y = call(library, f"{name}_f32", np.empty_like(a), a, b, 1, a.size, 1)
+    np.testing.assert_array_equal(y, call(library, f"{name}_f32", np.empty_like(a), *zeros, 1, a.size, 1))
+
+
+def test_b_is_indexed_by_the_middle_axis(library: ctypes.CDLL) -> None:
+    random = np.random.default_rng(7)
+    a = random.uniform(-9, 9, (2, 3, 5)).astype(np.float32)
+    b = random.uniform(1, 4, 3).astype(np.float32)
+    for name in RELATIVE_OF_PAIRS:
+        y = call(library, f"{name}_f32", np.empty_like(a), a, b, 2, 3, 5)
+        with np.errstate(invalid="ignore"):
+            wanted = ZIPS[name].meaning(a.astype(np.float64), b.astype(np.float64)[:, None])
+        np.testing.assert_allclose(y, wanted, 2e-7, 0)
 
 
 def near_ties(scale: np.float32) -> np.ndarray:
@@ -203,6 +335,8 @@ void net_run(void *arena);
 def literal_arguments(name: str) -> str:
     if name == "softmax_f32":
         return f"3, {SIZE // 3}, 1.0f"
+    if CALLS[name][1] == PAIR_ARGUMENTS:
+        return f"input + 5, 1, {SIZE // 3}, 3"
     return f"{SIZE}, 0.047f, 3" if name.endswith("_i8") else f"{SIZE}"
 
 
@@ -212,7 +346,7 @@ def write_net(place: Path) -> None:
     lines += ['#include "net.h"', "void net_run(void *arena)", "{"]
     lines += ["float *input = arena;"]
     for index, name in enumerate(CALLS):
-        cast = "(int8_t *)" if name.endswith("_i8") else ""
+        cast = {"i8": "(int8_t *)", "bool": "(uint8_t *)"}.get(name.rsplit("_", 1)[1], "")
         lines.append(f"{name}({cast}(input + {SIZE * (1 + index)}), input, {literal_arguments(name)});")
     (place / "net.c").write_text("\n".join([*lines, "}"]) + "\n")
     (place / "net.h").write_text(NET_HEADER)

@@ -1,6 +1,6 @@
 /* output[i] = tan(input[i]): sin / cos, in every other quadrant -cos / sin of what lib/trigonometric.h
    leaves.
-   Error over all float32 inputs: at most ULP ulp, RELATIVE relative.
+   Error over all float32 inputs: at most 3.32 ulp, 2.3e-7 relative.
    NaN stays NaN, infinities become NaN, zeros stay.
    in place: input
    Constant: selects, no branch. */

@@ -18,6 +18,10 @@ def erf(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x))
 
 
+def erfc(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.vectorize(math.erfc, otypes=[np.float64])(x))
+
+
 def softplus(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x))))
 
@@ -43,19 +47,64 @@ def silu(x: np.ndarray) -> np.ndarray:
     return np.asarray(x * sigmoid(x))
 
 
-FUNCTIONS: Mapping[str, Function] = {
+def mish(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x * np.tanh(softplus(x)))
+
+
+def softsign(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x / (1.0 + np.abs(x)))
+
+
+def rsqrt(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1.0 / np.sqrt(x))
+
+
+ROUNDINGS: Mapping[str, Function] = {
     "abs": np.abs,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "round": np.rint,  # ties to even
+    "sign": np.sign,
+    "trunc": np.trunc,
+}
+POWERS: Mapping[str, Function] = {
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "reciprocal": np.reciprocal,
+    "rsqrt": rsqrt,
+    "sqrt": np.sqrt,
+}
+TRIGONOMETRIC: Mapping[str, Function] = {
+    "acos": np.arccos,
+    "asin": np.arcsin,
+    "atan": np.arctan,
+    "cos": np.cos,
+    "sin": np.sin,
+    "tan": np.tan,
+}
+HYPERBOLIC: Mapping[str, Function] = {
+    "acosh": np.arccosh,
+    "asinh": np.arcsinh,
+    "atanh": np.arctanh,
+    "cosh": np.cosh,
+    "sinh": np.sinh,
+    "tanh": np.tanh,
+}
+ACTIVATIONS: Mapping[str, Function] = {
     "elu": elu,
     "erf": erf,
-    "exp": np.exp,
+    "erfc": erfc,
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
     "hard_swish": hard_swish,
-    "log": np.log,
-    "reciprocal": np.reciprocal,
+    "mish": mish,
     "sigmoid": sigmoid,
     "silu": silu,
     "softplus": softplus,
-    "sqrt": np.sqrt,
-    "tanh": np.tanh,
+    "softsign": softsign,
 }
+FUNCTIONS: Mapping[str, Function] = {**ROUNDINGS, **POWERS, **TRIGONOMETRIC, **HYPERBOLIC, **ACTIVATIONS}

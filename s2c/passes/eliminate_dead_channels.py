@@ -90,7 +90,9 @@ def find_ranges(graph: Graph) -> dict[Node, Range]:
     ranges: dict[Node, Range] = {}
     for node in graph.nodes():
         operands = [ranges[each] for each in node.inputs]
-        if node.op == "constant":
+        if node.type.dtype not in ("f32", "i8") or not node.type.size:
+            ranges[node] = unknown(node)  # plain integers wrap around
+        elif node.op == "constant":
             rows = node.attrs["value"].reshape(-1, channels_of(node)).astype(np.float64)
             ranges[node] = Range(rows.min(axis=0), rows.max(axis=0))
         elif is_contraction(node) or (node.op == "conv2d" and is_channelwise(node)):

@@ -12,4 +12,11 @@ S2C_INLINE int64_t s2c_scale_wide(int64_t x, int32_t multiplier, int32_t shift)
     return (x * factor + half) >> (15 - shift);
 }
 
+/* x * (multiplier + fraction / 2^31) * 2^(shift - 31), rounded once, ties upwards. |x| is below 2^31. */
+S2C_INLINE int64_t s2c_scale_split(int64_t x, int32_t multiplier, int32_t fraction, int32_t shift)
+{
+    const int64_t product = x * multiplier + ((x * fraction) >> 31);
+    return (product + (int64_t)(UINT64_C(1) << (30 - shift))) >> (31 - shift);
+}
+
 #endif
