@@ -45,10 +45,7 @@ def adversarial_inputs(graph: Graph) -> dict[str, tuple[np.ndarray, ...]]:
     }
     if any(kind.numpy.kind == "f" for kind in kinds):
         for name, value in FLOATS.items():
-            result[name] = tuple(
-                np.full(kind.shape, value if kind.numpy.kind == "f" else 0).astype(kind.numpy)
-                for kind in kinds
-            )
+            result[name] = tuple(filled(kind, value if kind.numpy.kind == "f" else 0) for kind in kinds)
     return result
 
 
@@ -74,6 +71,12 @@ def highest(kind: Type) -> float:
     if kind.numpy.kind == "f":
         return largest(kind)
     return 1 if kind.dtype == "bool" else int(np.iinfo(kind.numpy).max)
+
+
+def filled(kind: Type, value: float) -> np.ndarray:
+    """value everywhere; what float16 cannot hold becomes infinite."""
+    with np.errstate(over="ignore"):
+        return np.full(kind.shape, value).astype(kind.numpy)
 
 
 def largest(kind: Type) -> float:
