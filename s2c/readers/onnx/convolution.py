@@ -1,288 +1,168 @@
-"""ONNX layers over pixels, as source ops: the pixels move to channels-last and back."""
+"""ONNX convolutions: plain, transposed, of integers; pixels move to channels-last and back."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from s2c.ir import Node
-from s2c.ops import make
+from s2c.layers.basic import cast, is_constant, move_axis, mul, reshape, sub
+from s2c.layers.convolution import conv as conv_layer
+from s2c.layers.convolution import conv_computed, transposed_conv
+from s2c.layers.windows import Window
+from s2c.readers.onnx.geometry import (
+    channels_last,
+    channels_second,
+    declared_window,
+    geometry,
+    halves,
+    spatial_extents,
+)
+from s2c.readers.onnx.parameter import optional_parameter, parameter
+from s2c.readers.onnx.quantized import dequantize_linear, quantize_linear
 from s2c.readers.onnx.source import (
+    Anything,
+    Constant,
     Reader,
     Source,
     Value,
     activation,
-    axis_of,
     given,
-    integers,
-    known,
     refuse,
-    reshaped,
+    required,
     tensor,
-    transposed,
 )
-from s2c.readers.onnx.weights import float_array, weight_scale
-
-Geometry = Mapping[str, Any]
+from s2c.readers.onnx.weights import weight_scale
 
 
-def channels_last(node: Node, layer: str) -> Node:
-    return transposed(node, layer, (0, *range(2, len(node.type.shape)), 1))
+def groups_of(source: Source) -> int:
+    return int(source.attrs.get("group", 1))
 
 
-def channels_second(node: Node, layer: str) -> Node:
-    rank = len(node.type.shape)
-    return transposed(node, layer, (0, rank - 1, *range(1, rank - 1)))
-
-
-def over_pixels(source: Source, node: Node, build: Callable[[Node], Node]) -> Node:
-    """build applied to [batch, height, width, channels] of an ONNX image or, with height 1, of a sequence."""
-    rank = len(node.type.shape)
-    if rank not in (3, 4):
+def check_weight(source: Source, x: Node, weight: Node, channels: int) -> None:
+    """channels: how many the weights are for."""
+    groups = groups_of(source)
+    shape = x.type.shape
+    if len(shape) != len(weight.type.shape) or shape[1] != channels or groups < 1 or channels % groups:
         raise refuse(
             source,
-            f"{source.op} over one or two spatial axes",
-            f"an input {node.type}",
-            "reshape the layer to two spatial axes",
+            f"an input of {len(weight.type.shape)} axes with {channels} channels in at least 1 equal group",
+            f"input {x.type}, {groups} groups",
+            "check the layer's weights",
         )
-    x = channels_last(node, source.layer)
-    if rank == 3:
-        batch, length, channels = x.type.shape
-        x = reshaped(x, source.layer, (batch, 1, length, channels))
-    y = build(x)
-    if rank == 3:
-        batch, _, length, channels = y.type.shape
-        y = reshaped(y, source.layer, (batch, length, channels))
-    return channels_second(y, source.layer)
 
 
-def geometry(source: Source, extents: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
-    """kernel, stride, dilation and pads over two axes; a missing first one is of extent 1."""
-    axes = len(extents)
-    attrs = source.attrs
-    stride = tuple(attrs.get("strides", (1,) * axes))
-    dilation = tuple(attrs.get("dilations", (1,) * axes))
-    flat = tuple(attrs.get("pads", (0,) * 2 * axes))
-    counts = (len(kernel), len(stride), len(dilation), len(flat))
-    if counts != (axes, axes, axes, 2 * axes) or min(*kernel, *stride, *dilation) < 1 or min(flat) < 0:
-        raise refuse(
-            source,
-            f"positive kernel, strides and dilations of {axes} axes, and {2 * axes} pads of at least 0",
-            f"{kernel}, {stride}, {dilation} and {flat}",
-            "check the layer's attributes",
-        )
-    auto_pad = attrs.get("auto_pad", "NOTSET")
-    spans = [(size - 1) * gap + 1 for size, gap in zip(kernel, dilation, strict=True)]
-    pads = [
-        automatic_pads(
-            source, auto_pad, extents[axis], spans[axis], stride[axis], (flat[axis], flat[axis + axes])
-        )
-        for axis in range(axes)
-    ]
-    if attrs.get("ceil_mode", 0):
-        pads = [ceiled(*each) for each in zip(extents, spans, stride, pads, strict=True)]
-    unit = 2 - axes
-    return {
-        "kernel": (1,) * unit + kernel,
-        "stride": (1,) * unit + stride,
-        "dilation": (1,) * unit + dilation,
-        "pads": ((0, 0),) * unit + tuple(pads),
-    }
-
-
-def automatic_pads(
-    source: Source, auto_pad: str, extent: int, span: int, stride: int, pads: tuple[int, int]
-) -> tuple[int, int]:
-    if auto_pad in ("NOTSET", ""):
-        return pads
-    if auto_pad == "VALID":
-        return 0, 0
-    total = max((-(-extent // stride) - 1) * stride + span - extent, 0)
-    if auto_pad == "SAME_UPPER":
-        return total // 2, total - total // 2
-    if auto_pad == "SAME_LOWER":
-        return total - total // 2, total // 2
-    raise refuse(
-        source,
-        "auto_pad NOTSET, VALID, SAME_UPPER or SAME_LOWER",
-        auto_pad,
-        "export the layer with explicit pads",
-    )
-
-
-def ceiled(extent: int, span: int, stride: int, pads: tuple[int, int]) -> tuple[int, int]:
-    """The pads that give the rounded-up number of windows; each starts before the end pads."""
-    windows = -(-(extent + sum(pads) - span) // stride) + 1
-    if (windows - 1) * stride >= extent + pads[0]:
-        windows -= 1
-    return pads[0], max((windows - 1) * stride + span - extent - pads[0], pads[1])
+def optional_bias(source: Source, index: int, outputs: int) -> Node | None:
+    bias = optional_parameter(source, index)
+    if bias is not None and bias.type.shape != (outputs,):
+        raise refuse(source, f"a bias of {outputs} values", str(bias.type), "check the layer's weights")
+    return bias
 
 
 def conv(source: Source) -> Value:
-    weight = float_array(source, 1, "weights")
-    outputs, depth, *kernel = weight.shape
-    given_bias = given(source, 2) is not None
-    bias = float_array(source, 2, "bias") if given_bias else np.zeros(outputs, np.float32)
-    groups = int(source.attrs.get("group", 1))
-    x = activation(source)
-    if groups < 1 or bias.shape != (outputs,) or len(x.type.shape) != weight.ndim:
-        raise refuse(
-            source,
-            f"a bias of {outputs} values, at least 1 group and an input of {weight.ndim} axes",
-            f"bias {list(bias.shape)}, {groups} groups, input {x.type}",
-            "check the layer's weights",
-        )
-    scale: Mapping[str, Any] = weight_scale(source, known(source, 1, "weights"), 0)
-
-    def build(pixels: Node) -> Node:
-        attrs = dict(geometry(source, x.type.shape[2:], tuple(kernel)))
-        del attrs["kernel"]
-        height_width = (1,) * (4 - weight.ndim) + tuple(kernel)
-        last = np.moveaxis(weight, 1, -1).reshape(outputs, *height_width, depth)
-        return make(
-            "conv2d",
-            (pixels,),
-            source.layer,
-            weight=np.ascontiguousarray(last),
-            bias=bias,
-            groups=groups,
-            **attrs,
-            **scale,
-        )
-
-    return over_pixels(source, x, build)
+    x, weight = activation(source), parameter(source, 1)
+    spatial_extents(source, x)
+    groups = groups_of(source)
+    check_weight(source, x, weight, weight.type.shape[1] * groups)
+    bias = optional_bias(source, 2, weight.type.shape[0])
+    window = geometry(source, x.type.shape[2:], weight.type.shape[2:])
+    value = required(source, 1)
+    scale: Mapping[str, Any] = weight_scale(source, value, 0) if isinstance(value, Constant) else {}
+    last = move_axis(weight, 1, -1, source.layer)
+    y = conv_layer(channels_last(x, source.layer), last, bias, window, groups, source.layer, **scale)
+    return channels_second(y, source.layer)
 
 
-def max_pool(source: Source) -> Value:
-    if source.outputs > 1:
-        raise refuse(source, "MaxPool with one output", "its indices in use", "drop the indices")
-    x = tensor(source, 0)
-
-    def build(pixels: Node) -> Node:
-        return make(
-            "max_pool", (pixels,), source.layer, **geometry(source, x.type.shape[2:], kernel_shape(source))
-        )
-
-    return over_pixels(source, x, build)
-
-
-def kernel_shape(source: Source) -> tuple[int, ...]:
-    return tuple(source.attrs["kernel_shape"])
+def conv_transpose(source: Source) -> Value:
+    x, weight = activation(source), parameter(source, 1)
+    spatial_extents(source, x)
+    groups = groups_of(source)
+    check_weight(source, x, weight, weight.type.shape[0])
+    bias = optional_bias(source, 2, weight.type.shape[1] * groups)
+    window, padding = transposed_geometry(source, x.type.shape[2:], weight.type.shape[2:])
+    last = move_axis(weight, 1, -1, source.layer)
+    pixels = channels_last(x, source.layer)
+    y = transposed_conv(pixels, last, bias, window, padding, groups, source.layer)
+    return channels_second(y, source.layer)
 
 
-def average_pool(source: Source) -> Value:
-    x = activation(source)
-    counted = bool(source.attrs.get("count_include_pad", 0))
-
-    def build(pixels: Node) -> Node:
-        attrs = dict(geometry(source, x.type.shape[2:], kernel_shape(source)))
-        if counted and source.attrs.get("ceil_mode", 0):
-            # The model's own pads count, those of rounding up do not: the former become zeros of the input.
-            flat = tuple(source.attrs.get("pads", (0,) * 2 * (len(x.type.shape) - 2)))
-            half = len(flat) // 2
-            own = ((0, 0),) * (2 - half) + tuple(zip(flat[:half], flat[half:], strict=True))
-            pixels = make("pad", (pixels,), source.layer, pads=((0, 0), *own, (0, 0)), value=0.0)
-            attrs["pads"] = tuple(
-                (0, all_[1] - mine[1]) for all_, mine in zip(attrs["pads"], own, strict=True)
-            )
-            return make("average_pool", (pixels,), source.layer, count_pads=False, mean=False, **attrs)
-        return make("average_pool", (pixels,), source.layer, count_pads=counted, mean=False, **attrs)
-
-    return over_pixels(source, x, build)
-
-
-def whole(kernel: tuple[int, ...]) -> Geometry:
-    return {"kernel": kernel, "stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
-
-
-def global_pool(op: str, **attrs: Any) -> Reader:
-    def read(source: Source) -> Value:
-        def build(pixels: Node) -> Node:
-            return make(op, (pixels,), source.layer, **whole(pixels.type.shape[1:3]), **attrs)
-
-        return over_pixels(source, activation(source), build)
-
-    return read
+def transposed_geometry(
+    source: Source, extents: tuple[int, ...], kernel: tuple[int, ...]
+) -> tuple[Window, tuple[int, ...]]:
+    """output_shape, or auto_pad, gives the pads: total_padding = stride * (extent - 1) + output_padding +
+    span - output_shape."""
+    window = declared_window(source, kernel)
+    axes = range(len(kernel))
+    padding = tuple(source.attrs.get("output_padding", (0,) * len(kernel)))
+    auto_pad = source.attrs.get("auto_pad", "NOTSET")
+    shape = source.attrs.get("output_shape")
+    if shape is None and auto_pad in ("NOTSET", ""):
+        return window, padding
+    if auto_pad == "VALID" and shape is None:
+        return window.without_pads(), padding
+    wanted = [extents[i] * window.stride[i] for i in axes] if shape is None else list(shape)[-len(kernel) :]
+    upper = "SAME_UPPER" if auto_pad == "SAME_UPPER" else "SAME_LOWER"
+    pads = []
+    more = list(padding)
+    for i in axes:
+        span = (kernel[i] - 1) * window.dilation[i] + 1
+        total = window.stride[i] * (extents[i] - 1) + padding[i] + span - wanted[i]
+        more[i] += max(-total, 0)
+        pads.append(halves(source, upper, max(total, 0)))
+    return Window(kernel, window.stride, window.dilation, tuple(pads)), tuple(more)
 
 
-def reduce_pool(op: str, **attrs: Any) -> Reader:
-    """A reduction over any axes: a pool over [first kept axis, reduced, 1, other kept axes]."""
-
-    def read(source: Source) -> Value:
-        x = activation(source)
-        shape = x.type.shape
-        axes = reduced_axes(source, len(shape))
-        if not axes:
-            return x
-        kept = [axis for axis in range(len(shape)) if axis not in axes]
-        lead, rest = (kept[:1], kept[1:]) if 0 in kept else ([], kept)
-        moved = transposed(x, source.layer, (*lead, *axes, *rest))
-        count = math.prod(shape[axis] for axis in axes)
-        batch = math.prod(shape[axis] for axis in lead)
-        flat = reshaped(moved, source.layer, (batch, count, 1, math.prod(shape[axis] for axis in rest)))
-        y = make(op, (flat,), source.layer, **whole((count, 1)), **attrs)
-        if source.attrs.get("keepdims", 1):
-            return reshaped(y, source.layer, tuple(1 if i in axes else n for i, n in enumerate(shape)))
-        return reshaped(y, source.layer, tuple(shape[axis] for axis in kept))
-
-    return read
+def conv_integer(source: Source) -> Value:
+    """int32 sums of (x - x's zero point) * (w - w's zero point); padding is a real zero."""
+    layer = source.layer
+    x, weight = centred(source, 0, 2), centred(source, 1, 3)
+    groups = groups_of(source)
+    check_weight(source, x, weight, weight.type.shape[1] * groups)
+    window = geometry(source, spatial_extents(source, x), weight.type.shape[2:])
+    last = move_axis(weight, 1, -1, layer)
+    return channels_second(conv_computed(channels_last(x, layer), last, None, window, groups, layer), layer)
 
 
-def reduced_axes(source: Source, rank: int) -> tuple[int, ...]:
-    axes: tuple[int, ...] | None = None
-    if "axes" in source.attrs:
-        axes = tuple(source.attrs["axes"])
-    elif given(source, 1) is not None:
-        axes = integers(source, 1, "axes")
-    if not axes:
-        return () if source.attrs.get("noop_with_empty_axes", 0) else tuple(range(rank))
-    return tuple(sorted({axis_of(source, axis, rank) for axis in axes}))
+def centred(source: Source, index: int, zero_index: int) -> Node:
+    """An 8-bit input as int32, less its zero point."""
+    layer = source.layer
+    x = tensor(source, index)
+    wide = cast(x, "i32", layer)
+    if given(source, zero_index) is None:
+        return wide
+    zero = cast(tensor(source, zero_index), "i32", layer)
+    if zero.type.size > 1:
+        zero = reshape(zero, (-1, *(1,) * (len(x.type.shape) - 1)), layer)
+    else:
+        zero = reshape(zero, (), layer)
+    return sub(wide, zero, layer)
 
 
-def batch_normalization(source: Source) -> Value:
-    """Inference: input * scale + shift per channel (axis 1), with float64 constants rounded once."""
-    gamma, beta, mean, variance = (
-        float_array(source, index, what).astype(np.float64)
-        for index, what in ((1, "scale"), (2, "bias"), (3, "mean"), (4, "variance"))
-    )
-    training = source.attrs.get("training_mode", 0) or (
-        source.opset < 7 and not source.attrs.get("is_test", 0)
-    )
-    if training or source.outputs > 1 or not source.attrs.get("spatial", 1):
-        raise refuse(
-            source,
-            "BatchNormalization for inference, per channel",
-            "one that trains or has statistics per element",
-            "export the model in evaluation mode",
-        )
-    x = activation(source)
-    if len(x.type.shape) < 2 or any(
-        each.shape != x.type.shape[1:2] for each in (gamma, beta, mean, variance)
-    ):
-        raise refuse(
-            source,
-            "scale, bias, mean and variance of one value per channel",
-            f"{[list(each.shape) for each in (gamma, beta, mean, variance)]} for {x.type}",
-            "check the layer's weights",
-        )
-    with np.errstate(all="ignore"):
-        scale = gamma / np.sqrt(variance + source.attrs.get("epsilon", 1e-5))
-        shift = beta - mean * scale
-    last = channels_last(x, source.layer)
-    attrs = {"scale": scale.astype(np.float32), "shift": shift.astype(np.float32)}
-    return channels_second(make("batchnorm", (last,), source.layer, **attrs), source.layer)
+def qlinear_conv(source: Source) -> Anything:
+    """quantize(conv(dequantize(x), dequantize(w)) + bias), the bias on the product of both scales."""
+    if len(source.inputs) < 8:
+        raise refuse(source, "eight inputs", str(len(source.inputs)), "export the model again")
+    x = dequantize_linear(replace(source, op="DequantizeLinear", inputs=source.inputs[:3], attrs={}))
+    rows = {"axis": 0}
+    w = dequantize_linear(replace(source, op="DequantizeLinear", inputs=source.inputs[3:6], attrs=rows))
+    bias = quantized_bias(source) if given(source, 8) is not None else None
+    y = conv(replace(source, op="Conv", inputs=(x, w, bias)))
+    last = replace(source, op="QuantizeLinear", inputs=(y, *source.inputs[6:8]), attrs={})
+    return quantize_linear(last)
+
+
+def quantized_bias(source: Source) -> Value:
+    layer = source.layer
+    scale = mul(tensor(source, 1), tensor(source, 4), layer)
+    scale = scale if scale.type.size > 1 else reshape(scale, (), layer)
+    bias = mul(cast(tensor(source, 8), "f32", layer), scale, layer)
+    return Constant(bias.attrs["value"]) if is_constant(bias) else bias
 
 
 CONVOLUTION: Mapping[str, Reader] = {
-    "AveragePool": average_pool,
-    "BatchNormalization": batch_normalization,
     "Conv": conv,
-    "GlobalAveragePool": global_pool("average_pool", count_pads=False, mean=True),
-    "GlobalMaxPool": global_pool("max_pool"),
-    "MaxPool": max_pool,
-    "ReduceMax": reduce_pool("max_pool"),
-    "ReduceMean": reduce_pool("average_pool", count_pads=False, mean=True),
+    "ConvInteger": conv_integer,
+    "ConvTranspose": conv_transpose,
+    "QLinearConv": qlinear_conv,
 }

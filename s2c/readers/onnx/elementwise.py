@@ -1,18 +1,32 @@
-"""ONNX ops on single elements, softmax and quantization, as source ops."""
+"""ONNX arithmetic on single elements, as source ops."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import reduce
 
 import numpy as np
 
-from s2c.ir import Node, Quant
+from s2c.ir import Node, constant
+from s2c.layers.basic import (
+    add,
+    binary,
+    both,
+    cast,
+    clamp,
+    div,
+    either,
+    equal,
+    less,
+    mul,
+    scalar,
+    sub,
+    unary,
+    where,
+)
 from s2c.ops import make
-from s2c.readers.onnx.file import ELEMENTS, element_name
 from s2c.readers.onnx.source import (
+    INTEGERS,
     Constant,
     Reader,
     Source,
@@ -20,128 +34,26 @@ from s2c.readers.onnx.source import (
     activation,
     axis_of,
     given,
-    known,
     refuse,
-    required,
     reshaped,
-    scalar_node,
     tensor,
-    transposed,
 )
 
+MOST_POWER = 64  # of a constant exponent whose power is a product
+POWER_BITS = 6  # of a computed integer exponent
+Meaning = Callable[[Node, Node, str], Node]
 
-def unary(function: str) -> Reader:
+
+def of_floats(function: str) -> Reader:
     def read(source: Source) -> Value:
-        return apply(source, function, activation(source))
-
-    return read
-
-
-def apply(source: Source, function: str, x: Node) -> Node:
-    return make("unary", (x,), source.layer, function=function)
-
-
-def clamp(source: Source, x: Node, lo: float = -math.inf, hi: float = math.inf) -> Node:
-    pairs = (("lo", lo), ("hi", hi))
-    bounds: dict[str, Any] = {name: float(value) for name, value in pairs if not math.isinf(value)}
-    return make("relu", (x,), source.layer, **bounds) if bounds else x
-
-
-def relu(source: Source) -> Value:
-    return clamp(source, activation(source), lo=0.0)
-
-
-def clip(source: Source) -> Value:
-    """Attributes min and max before opset 11, inputs from then on."""
-    x = activation(source)
-    if source.opset < 11:
-        return clamp(source, x, source.attrs.get("min", -math.inf), source.attrs.get("max", math.inf))
-    lo, hi = (
-        default if given(source, index) is None else known(source, index, what).value.item()
-        for index, what, default in ((1, "minimum", -math.inf), (2, "maximum", math.inf))
-    )
-    return clamp(source, x, lo, hi)
-
-
-def leaky_relu(source: Source) -> Value:
-    return make(
-        "leaky_relu", (activation(source),), source.layer, alpha=float(source.attrs.get("alpha", 0.01))
-    )
-
-
-def prelu(source: Source) -> Value:
-    x = activation(source)
-    alpha = known(source, 1, "slopes").value
-    if alpha.dtype != np.float32 or np.broadcast_shapes(x.type.shape, alpha.shape) != x.type.shape:
-        raise refuse(
-            source,
-            f"float32 slopes that broadcast to {x.type}",
-            f"{alpha.dtype}{list(alpha.shape)}",
-            "check the layer's slopes",
-        )
-    if source.opset < 7 and alpha.ndim == 1 and alpha.size > 1:
-        alpha = alpha.reshape(-1, *(1,) * (len(x.type.shape) - 2))
-    return make("prelu", (x,), source.layer, alpha=alpha)
-
-
-def elu(source: Source) -> Value:
-    x = activation(source)
-    alpha = float(source.attrs.get("alpha", 1.0))
-    if alpha == 1:
-        return apply(source, "elu", x)
-    below = apply(source, "elu", clamp(source, x, hi=0.0))
-    return sum_of(source, clamp(source, x, lo=0.0), times(source, below, alpha))
-
-
-def times(source: Source, x: Node, factor: float) -> Node:
-    return make("mul", (x, scalar_node(source, factor)), source.layer)
-
-
-def plus(source: Source, x: Node, term: float) -> Node:
-    return make("add", (x, scalar_node(source, term)), source.layer)
-
-
-def sum_of(source: Source, a: Node, b: Node) -> Node:
-    return make("add", (a, b), source.layer)
-
-
-def hard_sigmoid(source: Source) -> Value:
-    alpha, beta = source.attrs.get("alpha", 0.2), source.attrs.get("beta", 0.5)
-    return clamp(source, plus(source, times(source, activation(source), alpha), beta), 0.0, 1.0)
-
-
-def gelu(source: Source) -> Value:
-    approximate = source.attrs.get("approximate", "none")
-    return apply(source, {"none": "gelu", "tanh": "gelu_tanh"}[approximate], activation(source))
-
-
-def negate(source: Source) -> Value:
-    return times(source, activation(source), -1.0)
-
-
-def power(source: Source) -> Value:
-    exponent = known(source, 1, "exponent").value
-    x = activation(source)
-    known_powers = {0.5, 1.0, 2.0}
-    value = float(exponent.reshape(-1)[0]) if exponent.size == 1 else math.nan
-    if value not in known_powers:
-        found = str(exponent.tolist()) if exponent.size == 1 else f"exponents {list(exponent.shape)}"
-        raise refuse(source, "Pow with exponent 0.5, 1 or 2", found, "write it with Mul, Sqrt, Exp and Log")
-    if value == 0.5:
-        return apply(source, "sqrt", x)
-    return x if value == 1 else make("mul", (x, x), source.layer)
-
-
-def binary(op: str) -> Reader:
-    def read(source: Source) -> Value:
-        return make(op, operands(source), source.layer)
+        return unary(function, activation(source), source.layer)
 
     return read
 
 
 def operands(source: Source) -> tuple[Node, Node]:
     """Both inputs; before opset 7 the second one's axes could be aligned with `axis`."""
-    a, b = activation(source, 0), activation(source, 1)
+    a, b = tensor(source, 0), tensor(source, 1)
     if source.opset < 7 and source.attrs.get("broadcast", 0) and "axis" in source.attrs:
         axis = axis_of(source, source.attrs["axis"], len(a.type.shape))
         trailing = max(len(a.type.shape) - axis - len(b.type.shape), 0)
@@ -149,142 +61,266 @@ def operands(source: Source) -> tuple[Node, Node]:
     return a, b
 
 
-def softmax(source: Source) -> Value:
-    """From opset 13 over one axis; before over all axes from `axis` on, as one."""
+def of_two(meaning: Meaning) -> Reader:
+    def read(source: Source) -> Value:
+        a, b = operands(source)
+        return meaning(a, b, source.layer)
+
+    return read
+
+
+def arithmetic(op: str, function: str) -> Reader:
+    """Floats have ops of their own, which are quantized; integers wrap, and quotients go towards zero."""
+
+    def read(source: Source) -> Value:
+        a, b = operands(source)
+        if a.type.dtype == b.type.dtype == "f32":
+            return make(op, (a, b), source.layer)
+        return binary(function, a, b, source.layer)
+
+    return read
+
+
+def of_many(meaning: Meaning) -> Reader:
+    def read(source: Source) -> Value:
+        parts = [tensor(source, index) for index in range(len(source.inputs))]
+        return reduce(lambda a, b: meaning(a, b, source.layer), parts)
+
+    return read
+
+
+def named(function: str) -> Meaning:
+    def meaning(a: Node, b: Node, layer: str) -> Node:
+        return binary(function, a, b, layer)
+
+    return meaning
+
+
+def swapped(function: str) -> Meaning:
+    def meaning(a: Node, b: Node, layer: str) -> Node:
+        return binary(function, b, a, layer)
+
+    return meaning
+
+
+def mean(source: Source) -> Value:
+    total = of_many(add)(source)
+    assert isinstance(total, Node), total
+    count = len(source.inputs)
+    return total if count == 1 else mul(total, 1.0 / count, source.layer)
+
+
+def negate(source: Source) -> Value:
+    return mul(tensor(source, 0), -1, source.layer)
+
+
+def absolute(source: Source) -> Value:
+    x = tensor(source, 0)
+    return magnitude(x, source.layer)
+
+
+def magnitude(x: Node, layer: str) -> Node:
+    """|x|; of integers the greater of x and -x."""
+    if x.type.dtype.startswith("u"):
+        return x
+    return unary("abs", x, layer) if x.type.dtype == "f32" else binary("maximum", x, mul(x, -1, layer), layer)
+
+
+def inverted(x: Node, layer: str) -> Node:
+    """All bits flipped, of bool the one that it has."""
+    ones = np.ones((), np.bool_) if x.type.dtype == "bool" else ~np.zeros((), x.type.numpy)
+    return binary("bit_xor", x, constant(ones, layer), layer)
+
+
+def sign(source: Source) -> Value:
+    x = tensor(source, 0)
+    if x.type.dtype.startswith("u"):
+        return cast(cast(x, "bool", source.layer), x.type.dtype, source.layer)
+    if x.type.dtype == "f32":
+        return unary("sign", x, source.layer)
+    return clamp(x, -1, 1, source.layer)
+
+
+def modulo(source: Source) -> Value:
+    """fmod: of the dividend's sign; else of the divisor's."""
+    a, b = operands(source)
+    layer = source.layer
+    if a.type.dtype == "f32":
+        if not source.attrs.get("fmod", 0):
+            return floor_modulo_of_floats(a, b, layer)
+        return binary("fmod", a, b, layer)
+    rest = binary("remainder", a, b, layer)
+    if source.attrs.get("fmod", 0) or a.type.dtype.startswith("u"):
+        return rest
+    opposite = less(binary("bit_xor", rest, b, layer), 0, layer)
+    wrong = both(opposite, inverted(equal(rest, 0, layer), layer), layer)
+    return where(wrong, add(rest, b, layer), rest, layer)
+
+
+def floor_modulo_of_floats(a: Node, b: Node, layer: str) -> Node:
+    rest = binary("fmod", a, b, layer)
+    opposite = less(mul(unary("sign", rest, layer), unary("sign", b, layer), layer), 0, layer)
+    return where(opposite, add(rest, b, layer), rest, layer)
+
+
+# powers
+
+
+def power(source: Source) -> Value:
+    x, exponent = tensor(source, 0), given(source, 1)
+    if isinstance(exponent, Constant) and exponent.value.size:
+        values = exponent.value.astype(np.float64)
+        first = float(values.reshape(-1)[0])
+        shape = np.broadcast_shapes(x.type.shape, values.shape)
+        if (values == first).all() and shape == x.type.shape:
+            return constant_power(source, x, first)
+    return computed_power(source, x, tensor(source, 1))
+
+
+def constant_power(source: Source, x: Node, exponent: float) -> Value:
+    layer = source.layer
+    is_float = x.type.dtype == "f32"
+    if exponent.is_integer() and abs(exponent) <= MOST_POWER and (is_float or exponent >= 0):
+        if exponent == 0:
+            return Constant(np.ones(x.type.shape, x.type.numpy))
+        y = product_power(x, abs(int(exponent)), layer)
+        return y if exponent > 0 else unary("reciprocal", y, layer)
+    if is_float and abs(exponent) == 0.5:
+        return unary("sqrt" if exponent > 0 else "rsqrt", x, layer)
+    dtype = np.float32 if is_float or not exponent.is_integer() else np.int64
+    return computed_power(source, x, constant(np.full((), exponent, dtype), layer))
+
+
+def product_power(x: Node, exponent: int, layer: str) -> Node:
+    """By squaring."""
+    result: Node | None = None
+    square = x
+    while True:
+        if exponent & 1:
+            result = square if result is None else mul(result, square, layer)
+        exponent >>= 1
+        if not exponent:
+            assert result is not None, layer
+            return result
+        square = mul(square, square, layer)
+
+
+def computed_power(source: Source, x: Node, exponent: Node) -> Node:
+    layer = source.layer
+    if x.type.dtype == "f32":
+        return binary("pow", x, cast(exponent, "f32", layer), layer)
+    if exponent.type.dtype in INTEGERS:
+        return integer_power(x, exponent, layer)
+    y = binary("pow", cast(x, "f32", layer), exponent, layer)
+    return cast(nearly_whole(y, layer), x.type.dtype, layer)
+
+
+def nearly_whole(y: Node, layer: str) -> Node:
+    """The next integer where a power, computed to some parts in 2**24, may be meant to be that."""
+    whole = unary("round", y, layer)
+    gap = unary("abs", sub(y, whole, layer), layer)
+    most = mul(unary("abs", whole, layer), 2.0**-20, layer)
+    return where(less(gap, most, layer), whole, y, layer)
+
+
+def integer_power(x: Node, exponent: Node, layer: str) -> Node:
+    """By squaring, as many times as a result that does not overflow asks for; 1 / x**-e below 0."""
+    dtype = x.type.dtype
+    base = cast(x, "i64", layer)
+    raised = magnitude(cast(exponent, "i64", layer), layer)
+    # Only -1, 0 and 1 have higher powers: those of the same parity.
+    most = (1 << POWER_BITS) - 2
+    folded = add(binary("bit_and", raised, 1, layer), most, layer)
+    raised = where(less(most, raised, layer), folded, raised, layer)
+    result: Node | None = None
+    for bit in range(POWER_BITS):
+        is_set = cast(binary("bit_and", raised, 1 << bit, layer), "bool", layer)
+        factor = where(is_set, base, 1, layer)
+        result = factor if result is None else mul(result, factor, layer)
+        base = mul(base, base, layer)
+    assert result is not None
+    one = constant(np.ones((), np.int64), layer)
+    below = less(cast(exponent, "i64", layer), 0, layer)
+    return cast(where(below, div(one, result, layer), result, layer), dtype, layer)
+
+
+# comparisons of floats with what is no number
+
+
+def is_nan(source: Source) -> Value:
     x = activation(source)
-    shape = x.type.shape
-    rank = len(shape)
-    if source.opset < 13:
-        axis = axis_of(source, source.attrs.get("axis", 1), rank)
-        flat = reshaped(x, source.layer, (*shape[:axis], math.prod(shape[axis:])))
-        return reshaped(make("softmax", (flat,), source.layer, beta=1.0), source.layer, shape)
-    axis = axis_of(source, source.attrs.get("axis", -1), rank)
-    swap = [*range(rank)]
-    swap[axis], swap[-1] = swap[-1], swap[axis]
-    last = transposed(x, source.layer, tuple(swap))
-    return transposed(make("softmax", (last,), source.layer, beta=1.0), source.layer, tuple(swap))
+    return inverted(equal(x, x, source.layer), source.layer)
 
 
-# Quantization: uint8 is int8 with 128 subtracted from values and zero points.
+def is_infinite(source: Source) -> Value:
+    x = activation(source)
+    layer = source.layer
+    signs = [
+        sign for name, sign in (("positive", 1), ("negative", -1)) if source.attrs.get(f"detect_{name}", 1)
+    ]
+    found = [equal(x, sign * np.inf, layer) for sign in signs]
+    if not found:
+        return Constant(np.zeros(x.type.shape, np.bool_))
+    return reduce(lambda a, b: either(a, b, layer), found)
 
 
-def quantize_linear(source: Source) -> Value:
-    quant, _ = quantization(source)
-    if quant.axis is not None:
-        raise refuse(
-            source,
-            "one scale for an activation",
-            f"{len(quant.scale)} scales along axis {quant.axis}",
-            "quantize activations per tensor",
-        )
-    return make("quantize", (activation(source),), source.layer, quant)
+def select(source: Source) -> Value:
+    condition, a, b = (tensor(source, index) for index in range(3))
+    return make("where", (condition, a, b), source.layer)
 
 
-def dequantize_linear(source: Source) -> Value:
-    value = required(source, 0)
-    if isinstance(value, Constant):
-        return dequantized(source, value.value)
-    quant, _ = quantization(source)
-    node = tensor(source, 0)
-    if node.type.quant != quant:
-        raise refuse(
-            source,
-            f"the quantization that {node.type} was made with",
-            str(quant),
-            "use one scale and zero point",
-        )
-    return make("dequantize", (node,), source.layer)
+def shift(source: Source) -> Value:
+    """To the right, copies of the sign come in from the left."""
+    direction = source.attrs.get("direction")
+    if direction not in ("LEFT", "RIGHT"):
+        raise refuse(source, "direction LEFT or RIGHT", str(direction), "export the model again")
+    x, count, layer = tensor(source, 0), tensor(source, 1), source.layer
+    if direction == "LEFT" or x.type.dtype.startswith("u"):
+        return binary(f"shift_{direction.lower()}", x, count, layer)
+    flip = where(less(x, 0, layer), scalar(-1, x, layer), scalar(0, x, layer), layer)
+    moved = binary("shift_right", binary("bit_xor", x, flip, layer), count, layer)
+    return binary("bit_xor", moved, flip, layer)
 
 
-def dequantized(source: Source, stored: np.ndarray) -> Constant:
-    """A constant as floats; int8 and uint8 ones remember their quantization."""
-    if stored.dtype not in (np.int8, np.uint8, np.int32):
-        raise refuse(source, "int8, uint8 or int32 values", str(stored.dtype), "quantize to int8")
-    quant, zeros = quantization(source, stored.dtype)
-    shape: tuple[int, ...] = ()
-    if quant.axis is not None:
-        axis = axis_of(source, quant.axis, stored.ndim)
-        quant = replace(quant, axis=axis)
-        if len(quant.scale) != stored.shape[axis]:
-            raise refuse(
-                source,
-                f"{stored.shape[axis]} scales along axis {axis}",
-                str(len(quant.scale)),
-                "quantize the weights again",
-            )
-        shape = tuple(-1 if each == axis else 1 for each in range(stored.ndim))
-    scale = np.array(quant.scale, np.float32).reshape(shape)
-    centred = stored.astype(np.int64) - zeros.reshape(shape)
-    with np.errstate(over="ignore"):
-        value = np.asarray(centred.astype(np.float32) * scale, np.float32)
-    return Constant(value, None if stored.dtype == np.int32 else quant)
+def invert(source: Source) -> Value:
+    return inverted(tensor(source, 0), source.layer)
 
 
-def quantization(source: Source, stored: np.dtype[np.generic] | None = None) -> tuple[Quant, np.ndarray]:
-    """The Quant of int8 values, and the zero points as the model has them."""
-    if source.attrs.get("block_size", 0):
-        raise refuse(
-            source, "scales per tensor or per axis", "scales per block", "quantize per tensor or per axis"
-        )
-    scale = known(source, 1, "scale").value
-    if given(source, 2) is not None:
-        zeros = known(source, 2, "zero point").value
-    else:
-        element = source.attrs.get("output_dtype", 0)
-        if element not in (0, *ELEMENTS):
-            raise refuse(source, "int8 or uint8", element_name(element), "quantize to int8")
-        default = stored or (ELEMENTS[element][0] if element else np.dtype(np.uint8))
-        zeros = np.zeros(scale.shape, default)
-    if zeros.dtype not in ((np.int8, np.uint8) if stored is None else (stored,)):
-        raise refuse(source, "int8 or uint8", str(zeros.dtype), "quantize to int8")
-    if scale.dtype != np.float32 or not np.isfinite(scale).all() or (scale <= 0).any() or scale.ndim > 1:
-        raise refuse(
-            source,
-            "finite float32 scales above 0",
-            f"{scale.dtype}{list(scale.shape)}",
-            "quantize the layer again",
-        )
-    if zeros.size != scale.size or not scale.size:
-        raise refuse(
-            source,
-            f"{scale.size} zero points, one for each scale",
-            str(zeros.size),
-            "quantize the layer again",
-        )
-    if zeros.size > 1 and (zeros != zeros[0]).any():
-        raise refuse(
-            source, "one zero point for all channels", "several", "quantize the weights symmetrically"
-        )
-    zero = int(zeros.reshape(-1)[0]) - (128 if zeros.dtype == np.uint8 else 0)
-    axis = int(source.attrs.get("axis", 1)) if scale.size > 1 else None
-    return Quant(tuple(float(each) for each in scale.reshape(-1)), zero, axis), zeros.astype(np.int64)
-
+# What is called alike, but for capitals.
+FUNCTIONS = (
+    "Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Exp Floor Log Reciprocal Round Sin Sinh Sqrt Tan Tanh"
+)
 
 ELEMENTWISE: Mapping[str, Reader] = {
-    "Abs": unary("abs"),
-    "Add": binary("add"),
-    "Clip": clip,
-    "DequantizeLinear": dequantize_linear,
-    "Div": binary("div"),
-    "Elu": elu,
-    "Erf": unary("erf"),
-    "Exp": unary("exp"),
-    "Gelu": gelu,
-    "HardSigmoid": hard_sigmoid,
-    "HardSwish": unary("hard_swish"),
-    "LeakyRelu": leaky_relu,
-    "Log": unary("log"),
-    "Mul": binary("mul"),
+    **{name: of_floats(name.lower()) for name in FUNCTIONS.split()},
+    "Abs": absolute,
+    "Add": arithmetic("add", "add"),
+    "And": of_two(both),
+    "BitShift": shift,
+    "BitwiseAnd": of_two(both),
+    "BitwiseNot": invert,
+    "BitwiseOr": of_two(either),
+    "BitwiseXor": of_two(named("bit_xor")),
+    "Div": arithmetic("div", "divide"),
+    "Equal": of_two(equal),
+    "Greater": of_two(swapped("less")),
+    "GreaterOrEqual": of_two(swapped("less_equal")),
+    "IsInf": is_infinite,
+    "IsNaN": is_nan,
+    "Less": of_two(less),
+    "LessOrEqual": of_two(named("less_equal")),
+    "Max": of_many(named("maximum")),
+    "Mean": mean,
+    "Min": of_many(named("minimum")),
+    "Mod": modulo,
+    "Mul": arithmetic("mul", "mul"),
     "Neg": negate,
-    "PRelu": prelu,
+    "Not": invert,
+    "Or": of_two(either),
     "Pow": power,
-    "QuantizeLinear": quantize_linear,
-    "Reciprocal": unary("reciprocal"),
-    "Relu": relu,
-    "Sigmoid": unary("sigmoid"),
-    "Softmax": softmax,
-    "Softplus": unary("softplus"),
-    "Sqrt": unary("sqrt"),
-    "Sub": binary("sub"),
-    "Tanh": unary("tanh"),
+    "Sign": sign,
+    "Sub": arithmetic("sub", "sub"),
+    "Sum": of_many(add),
+    "Where": select,
+    "Xor": of_two(named("bit_xor")),
 }

@@ -9,17 +9,18 @@ import numpy as np
 
 from s2c.ir import Node
 from s2c.ops import make
-from s2c.readers.onnx.file import MOST_BYTES, array_of
+from s2c.readers.onnx.file import MOST_BYTES
 from s2c.readers.onnx.source import (
+    Anything,
     Constant,
+    Nothing,
     Reader,
     Source,
     Value,
-    activation,
     axis_of,
+    constant_node,
     given,
     integers,
-    known,
     listed,
     refuse,
     required,
@@ -27,15 +28,16 @@ from s2c.readers.onnx.source import (
     tensor,
     transposed,
 )
+from s2c.readers.onnx.weights import constant_of
 
 
 def constant_value(source: Source) -> Value:
     """The one attribute of Constant that is set."""
     attrs = source.attrs
     if "value" in attrs:
-        return Constant(array_of(attrs["value"], source.layer))
+        return constant_of(attrs["value"], source.layer)
     for name, dtype in (("value_float", np.float32), ("value_int", np.int64)):
-        for key in (name, name + "s"):
+        for key in (name, f"{name}s"):
             if key in attrs:
                 return Constant(np.array(attrs[key], dtype))
     raise refuse(
@@ -53,34 +55,13 @@ def shape_of(source: Source) -> Value:
 
 
 def size_of(source: Source) -> Value:
-    return Constant(np.array(tensor(source, 0).type.size, np.int64))
+    value = required(source, 0)
+    return Constant(np.array(value.type.size if isinstance(value, Node) else value.value.size, np.int64))
 
 
-def identity(source: Source) -> Value:
-    return required(source, 0)
-
-
-def dropout(source: Source) -> Value:
-    training = given(source, 2)
-    if isinstance(training, Constant) and training.value.any():
-        raise refuse(
-            source, "Dropout for inference", "training_mode 1", "export the model in evaluation mode"
-        )
-    return required(source, 0)
-
-
-def cast(source: Source) -> Value:
-    """On a computed tensor only the cast to what it is already."""
-    x = activation(source)
-    to = source.attrs.get("to")
-    if to not in (1, "FLOAT"):
-        raise refuse(
-            source,
-            "a cast of constants, or to float32",
-            f"a cast of {x.type} to type {to}",
-            "keep it in float32",
-        )
-    return x
+def identity(source: Source) -> Anything:
+    value = source.inputs[0] if source.inputs else None
+    return Nothing() if value is None else value
 
 
 def reshape(source: Source) -> Value:
@@ -148,59 +129,23 @@ def transpose(source: Source) -> Value:
 
 
 def concat(source: Source) -> Value:
-    parts = tuple(tensor(source, index) for index in range(len(source.inputs)))
+    """Constants without elements fall away."""
+    values = [required(source, index) for index in range(len(source.inputs))]
+    parts = tuple(
+        value if isinstance(value, Node) else constant_node(source.layer, value)
+        for value in values
+        if isinstance(value, Node) or value.value.size
+    )
     if len(parts) == 1:
         return parts[0]
     axis = axis_of(source, source.attrs.get("axis", 1), len(parts[0].type.shape))
     return make("concat", parts, source.layer, axis=axis)
 
 
-def pad(source: Source) -> Value:
-    """Constant mode; a negative pad crops."""
-    mode = source.attrs.get("mode", "constant")
-    if mode != "constant":
-        raise refuse(source, "Pad in constant mode", f"mode {mode}", "pad with a constant, or concat slices")
-    x = activation(source)
-    rank = len(x.type.shape)
-    name = "paddings" if source.opset < 2 else "pads"
-    flat = listed(source, name, 1, 11) or ()
-    third = given(source, 3)
-    axes = (
-        tuple(range(rank))
-        if third is None
-        else tuple(axis_of(source, a, rank) for a in integers(source, 3, "axes"))
-    )
-    if len(flat) != 2 * len(axes):
-        raise refuse(source, f"{2 * len(axes)} pads", str(len(flat)), "check the layer's pads")
-    value = source.attrs.get("value", 0.0)
-    if source.opset >= 11 and given(source, 2) is not None:
-        value = known(source, 2, "value").value.item()
-    pads = [(0, 0)] * rank
-    for index, axis in enumerate(axes):
-        pads[axis] = (flat[index], flat[index + len(axes)])
-    cropped = cut(
-        source,
-        x,
-        [
-            (max(-before, 0), 1, extent + min(before, 0) + min(after, 0))
-            for extent, (before, after) in zip(x.type.shape, pads, strict=True)
-        ],
-    )
-    grown = tuple((max(before, 0), max(after, 0)) for before, after in pads)
-    if not any(map(any, grown)):
-        return cropped
-    return make("pad", (cropped,), source.layer, pads=grown, value=float(value))
-
-
-def cut(source: Source, x: Node, ranges: list[tuple[int, int, int]]) -> Node:
-    """A slice by (start, step, count) for each axis."""
+def cut(source: Source, x: Node, ranges: list[tuple[int, int, int]]) -> Value:
+    """A slice by (start, step, count) for each axis; one without elements is known."""
     if any(count < 1 for _, _, count in ranges):
-        raise refuse(
-            source,
-            "at least one element on each axis",
-            f"counts {[each[2] for each in ranges]} of {x.type}",
-            "check the layer's bounds",
-        )
+        return Constant(np.zeros([max(count, 0) for _, _, count in ranges], x.type.numpy))
     if all(each == (0, 1, extent) for each, extent in zip(ranges, x.type.shape, strict=True)):
         return x
     starts, steps, shape = zip(*ranges, strict=True)
@@ -245,10 +190,10 @@ def split(source: Source) -> tuple[Value, ...]:
     if sizes is None:
         most = -(-shape[axis] // source.attrs.get("num_outputs", source.outputs))
         sizes = tuple(max(min(most, shape[axis] - index * most), 0) for index in range(source.outputs))
-    if sum(sizes) != shape[axis] or len(sizes) != source.outputs or min(sizes) < 1:
+    if sum(sizes) != shape[axis] or len(sizes) != source.outputs or min(sizes) < 0:
         raise refuse(
             source,
-            f"{source.outputs} positive sizes that add up to {shape[axis]}",
+            f"{source.outputs} sizes that add up to {shape[axis]}",
             str(list(sizes)),
             "check the layer's split",
         )
@@ -274,43 +219,68 @@ def expand(source: Source) -> Value:
     return x if shape == x.type.shape else make("expand", (x,), source.layer, shape=shape)
 
 
-def gather(source: Source) -> Value:
-    """With constant indices in equal steps, which is a slice."""
+def tile(source: Source) -> Value:
+    """repeats for each axis; in opset 1 tiles along one axis."""
     x = tensor(source, 0)
-    shape = x.type.shape
-    axis = axis_of(source, source.attrs.get("axis", 0), len(shape))
-    indices = known(source, 1, "indices").value
-    flat = [int(each) + (shape[axis] if each < 0 else 0) for each in indices.reshape(-1)]
-    step = flat[1] - flat[0] if len(flat) > 1 else 1
-    if not flat or step == 0 or flat != list(range(flat[0], flat[0] + step * len(flat), step)):
+    repeats = list(integers(source, 1, "repeats"))
+    if source.opset < 6:
+        axis = axis_of(source, integers(source, 2, "axis")[0], len(x.type.shape))
+        repeats = [repeats[0] if each == axis else 1 for each in range(len(x.type.shape))]
+    if min(repeats, default=1) < 1 or math.prod(repeats) * x.type.size > MOST_BYTES:
         raise refuse(
-            source,
-            "indices in equal steps",
-            str(flat[:16]),
-            "split the layer into slices and concatenate them",
+            source, f"repeats that give 1 to {MOST_BYTES} elements", str(repeats), "check the layer's repeats"
         )
-    ranges = [(0, 1, extent) for extent in shape]
-    ranges[axis] = (flat[0], step, len(flat))
-    part = cut(source, x, ranges)
-    return reshaped(part, source.layer, (*shape[:axis], *indices.shape, *shape[axis + 1 :]))
+    return x if set(repeats) <= {1} else make("tile", (x,), source.layer, repeats=tuple(repeats))
+
+
+def block_of(source: Source, extents: tuple[int, ...]) -> int:
+    block = int(source.attrs.get("blocksize", 0))
+    if block < 1 or any(extent % block for extent in extents):
+        raise refuse(source, f"a blocksize that divides {list(extents)}", str(block), "check the blocksize")
+    return block
+
+
+def depth_to_space(source: Source) -> Value:
+    x, layer = tensor(source, 0), source.layer
+    batch, channels, height, width = x.type.shape
+    block = block_of(source, ())
+    depth = channels // (block * block)
+    if channels % (block * block):
+        raise refuse(source, f"channels in groups of {block * block}", str(channels), "check the blocksize")
+    if source.attrs.get("mode", "DCR") == "CRD":
+        split = reshaped(x, layer, (batch, depth, block, block, height, width))
+        moved = transposed(split, layer, (0, 1, 4, 2, 5, 3))
+    else:
+        split = reshaped(x, layer, (batch, block, block, depth, height, width))
+        moved = transposed(split, layer, (0, 3, 4, 1, 5, 2))
+    return reshaped(moved, layer, (batch, depth, height * block, width * block))
+
+
+def space_to_depth(source: Source) -> Value:
+    x, layer = tensor(source, 0), source.layer
+    batch, channels, height, width = x.type.shape
+    block = block_of(source, (height, width))
+    split = reshaped(x, layer, (batch, channels, height // block, block, width // block, block))
+    first = (1, 3, 5) if source.attrs.get("mode", "DCR") == "CRD" else (3, 5, 1)
+    moved = transposed(split, layer, (0, *first, 2, 4))
+    return reshaped(moved, layer, (batch, channels * block * block, height // block, width // block))
 
 
 MOVEMENT: Mapping[str, Reader] = {
-    "Cast": cast,
     "Concat": concat,
     "Constant": constant_value,
-    "Dropout": dropout,
+    "DepthToSpace": depth_to_space,
     "Expand": expand,
     "Flatten": flatten,
-    "Gather": gather,
     "Identity": identity,
-    "Pad": pad,
     "Reshape": reshape,
     "Shape": shape_of,
     "Size": size_of,
     "Slice": slice_,
+    "SpaceToDepth": space_to_depth,
     "Split": split,
     "Squeeze": squeeze,
+    "Tile": tile,
     "Transpose": transpose,
     "Unsqueeze": unsqueeze,
 }

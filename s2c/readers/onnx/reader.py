@@ -1,81 +1,70 @@
-"""An ONNX model into a Graph: its inputs, its nodes in order, and all that is wrong with it at once."""
+"""An ONNX model into a Graph: its inputs, its nodes, its outputs, and all that is wrong with it at once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto, helper
+from onnx import TensorProto, TypeProto
 
-from s2c.errors import CompileError, Problem
-from s2c.ir import Graph, Node, Type, input_node
-from s2c.readers.onnx.convolution import CONVOLUTION
-from s2c.readers.onnx.dense import DENSE
-from s2c.readers.onnx.elementwise import ELEMENTWISE
-from s2c.readers.onnx.file import ELEMENTS, MODEL, array_of, element_name, opset_of, parse
-from s2c.readers.onnx.fold import FOLDS, fold
-from s2c.readers.onnx.movement import MOVEMENT
-from s2c.readers.onnx.source import Constant, Reader, Source, Value, constant_node
+from s2c.errors import CompileError, error
+from s2c.ir import DTYPES, Graph, Node, Type, input_node
+from s2c.layers.basic import cast
+from s2c.readers.onnx.body import MOST_ELEMENTS, read_nodes
+from s2c.readers.onnx.file import ELEMENTS, MODEL, element_name, opset_of, parse
+from s2c.readers.onnx.functions import local_functions
+from s2c.readers.onnx.scope import Reading, Scope, graph_scope, read_name
+from s2c.readers.onnx.source import Anything, Constant, Unsigned, constant_node, stored_unsigned
+from s2c.readers.onnx.weights import constant_from
 
-READERS: Mapping[str, Reader] = MappingProxyType({**CONVOLUTION, **DENSE, **ELEMENTWISE, **MOVEMENT})
-MOST_ELEMENTS = 1 << 31
-CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
-RANDOM = (
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-)
+# What inputs and outputs may be.
+DTYPE_OF = {
+    element: next(name for name, own in DTYPES.items() if own == dtype)
+    for element, (dtype, _) in ELEMENTS.items()
+    if element != TensorProto.DOUBLE
+}
 
-
-@dataclass
-class Reading:
-    """What is known so far: the value of each name (None: it depends on what is wrong), and all problems."""
-
-    model: onnx.ModelProto
-    opset: int
-    initializers: Mapping[str, TensorProto]
-    used: frozenset[str]  # names that a node or an output reads
-    values: dict[str, Value | None] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def refuse(self, layer: str, wanted: str, found: str, do: str) -> None:
-        self.problems.append(Problem(layer, wanted, found, do))
+NO_TENSORS = {
+    "map_type": "a map",
+    "optional_type": "an optional",
+    "sequence_type": "a sequence",
+    "sparse_tensor_type": "a sparse tensor",
+}
 
 
-def load_onnx(data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
-    """The Graph of a whole ONNX file.
+def load_onnx(
+    data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.ndarray], folder: Path | None = None
+) -> Graph:
+    """The Graph of a whole ONNX file; folder is where its external data lies.
 
     dims sets unknown extents: by symbol, or by "<input>.<axis>" where the model names none.
     consts binds inputs to arrays.
     Raises CompileError with every problem of the model.
     """
-    model = parse(data)
-    initializers = {each.name: each for each in model.graph.initializer}
-    reading = Reading(model, opset_of(model), initializers, used_names(model.graph))
-    inputs = read_inputs(reading, dims, consts)
-    for node in live_nodes(model.graph):
-        read_node(reading, node)
-    outputs = read_outputs(reading)
-    if reading.problems:
-        raise CompileError(tuple(reading.problems))
-    return Graph(inputs, outputs, tuple(each.name for each in model.graph.output))
+    model = parse(data, folder)
+    scope = graph_scope(Reading(local_functions(model)), model.graph, opset_of(model))
+    names = [each.name for each in model.graph.output]
+    inputs = read_inputs(scope, model.graph, dims, consts)
+    read_nodes(scope, model.graph.node, names)
+    outputs = read_outputs(scope, model.graph)
+    if scope.reading.problems:
+        raise CompileError(tuple(scope.reading.problems))
+    return Graph(inputs, outputs, tuple(names))
 
 
 # inputs
 
 
 def read_inputs(
-    reading: Reading, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]
+    scope: Scope, graph: onnx.GraphProto, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]
 ) -> tuple[Node, ...]:
-    declared = [each for each in reading.model.graph.input if each.name not in reading.initializers]
+    """Float16 ones are computed in float32."""
+    reading = scope.reading
+    declared = [each for each in graph.input if each.name not in scope.initializers]
     known_dims = {name for each in declared for name, extent in extents(each) if extent is None}
     check_names(reading, "dim", dims, known_dims)
     check_names(reading, "const", consts, {each.name for each in declared})
@@ -87,12 +76,14 @@ def read_inputs(
     nodes = []
     for each in declared:
         if each.name in consts:
-            reading.values[each.name] = bound(reading, each, np.asarray(consts[each.name]))
+            scope.values[each.name] = bound(reading, each, np.asarray(consts[each.name]))
             continue
         node = read_input(reading, each, dims)
-        reading.values[each.name] = node
-        if node is not None:
-            nodes.append(node)
+        if node is None:
+            scope.values[each.name] = None
+            continue
+        nodes.append(node)
+        scope.values[each.name] = cast(node, "f32", each.name) if node.type.dtype == "f16" else node
     return tuple(nodes)
 
 
@@ -115,13 +106,11 @@ def extents(declared: onnx.ValueInfoProto) -> list[tuple[str, int | None]]:
 def read_input(reading: Reading, declared: onnx.ValueInfoProto, dims: Mapping[str, int]) -> Node | None:
     name, kind = declared.name, declared.type.tensor_type
     before = len(reading.problems)
-    if kind.elem_type != TensorProto.FLOAT:
-        reading.refuse(
-            name,
-            "a float32 input",
-            element_name(kind.elem_type) if declared.type.HasField("tensor_type") else "no tensor",
-            f"bind it with --const {name}=FILE.npy, or export the model with a float32 input",
-        )
+    if kind.elem_type not in DTYPE_OF:
+        is_tensor = declared.type.HasField("tensor_type")
+        do = f"bind it with --const {name}=FILE.npy, or export the model in float32"
+        do = do if is_tensor else "make its tensors inputs of their own"
+        reading.refuse(name, "an input of float32, float16, integers or bool", type_name(declared.type), do)
     elif not kind.HasField("shape"):
         reading.refuse(name, "an input with a shape", "none", "export the model with a declared input shape")
     shape = []
@@ -138,13 +127,27 @@ def read_input(reading: Reading, declared: onnx.ValueInfoProto, dims: Mapping[st
             shape.append(max(size, 1))
     if math.prod(shape) >= MOST_ELEMENTS:
         reading.refuse(name, f"fewer than {MOST_ELEMENTS} elements", str(shape), "set smaller extents")
-    return input_node(name, Type(tuple(shape), "f32")) if len(reading.problems) == before else None
+    if len(reading.problems) > before:
+        return None
+    return input_node(name, Type(tuple(shape), DTYPE_OF[kind.elem_type]))
+
+
+def type_name(declared: TypeProto) -> str:
+    """An element type, or what is no tensor."""
+    kind = declared.WhichOneof("value")
+    if kind == "tensor_type":
+        return element_name(declared.tensor_type.elem_type)
+    return NO_TENSORS.get(kind or "", "no tensor")
 
 
 def bound(reading: Reading, declared: onnx.ValueInfoProto, array: np.ndarray) -> Constant | None:
     """The array of a --const, if it is what the input declares."""
     kind = declared.type.tensor_type
     dtype = ELEMENTS[kind.elem_type][0] if kind.elem_type in ELEMENTS else None
+    if not declared.type.HasField("tensor_type"):
+        found, do = type_name(declared.type), "make its tensors inputs of their own"
+        reading.refuse(declared.name, "an input that is a tensor", found, do)
+        return None
     known = [extent for _, extent in extents(declared)]
     fits = len(known) == array.ndim and all(a in (None, b) for a, b in zip(known, array.shape, strict=True))
     if dtype != array.dtype or (kind.HasField("shape") and not fits):
@@ -156,182 +159,42 @@ def bound(reading: Reading, declared: onnx.ValueInfoProto, array: np.ndarray) ->
             f"save the array of --const {declared.name} in that shape and dtype",
         )
         return None
-    return Constant(array)
-
-
-# nodes
-
-
-def live_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes that an output depends on, in the model's order."""
-    needed = {each.name for each in graph.output}
-    live = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            live.append(node)
-            needed.update(node.input)
-    return live[::-1]
-
-
-def used_names(graph: onnx.GraphProto) -> frozenset[str]:
-    read = [name for node in graph.node for name in node.input]
-    return frozenset((*read, *(each.name for each in graph.output)))
-
-
-def layer_of(node: onnx.NodeProto) -> str:
-    return node.name or next((name for name in node.output if name), node.op_type)
-
-
-def read_node(reading: Reading, node: onnx.NodeProto) -> None:
-    layer = layer_of(node)
-    values = [read_name(reading, layer, name) for name in node.input]
-    missing = any(value is None and name for name, value in zip(node.input, values, strict=True))
-    results: tuple[Value, ...] = ()
-    understood = refuse_op(reading, layer, node)
-    if understood and not missing:
-        results = run_reader(reading, layer, node, tuple(values))
-    for index, name in enumerate(node.output):
-        if not name:
-            continue
-        reading.values[name] = results[index] if index < len(results) else None
-        if results and index >= len(results) and name in reading.used:
-            reading.refuse(
-                layer,
-                f"{node.op_type} with {len(results)} outputs",
-                f"output {name}",
-                "drop the output from the model",
-            )
-
-
-def read_name(reading: Reading, layer: str, name: str) -> Value | None:
-    """The value of a tensor; initializers are read when first used."""
-    if not name or name in reading.values:
-        return reading.values.get(name)
-    reading.values[name] = None
-    if name in reading.initializers:
-        try:
-            reading.values[name] = Constant(array_of(reading.initializers[name], name))
-        except CompileError as problem:
-            reading.problems.extend(problem.problems)
-    else:
-        reading.refuse(
-            layer,
-            "inputs that an earlier node makes",
-            f"{name!r}, which none makes",
-            "export the model again",
-        )
-    return reading.values[name]
-
-
-def refuse_op(reading: Reading, layer: str, node: onnx.NodeProto) -> bool:
-    """Whether the node has a reader; if not, the reason is a problem."""
-    if node.domain in ("", "ai.onnx") and node.op_type in {**READERS, **FOLDS}:
-        return True
-    wanted, found, do = "an ONNX op that s2c reads", node.op_type, "write it with ops that s2c reads"
-    if node.domain not in ("", "ai.onnx"):
-        wanted, found = "an op of ONNX's own domain", f"{node.domain}.{node.op_type}"
-        do = "export with standard ops, and inline functions with onnx.inliner.inline_local_functions(model)"
-    elif node.op_type in CONTROL_FLOW:
-        wanted = "a net without control flow"
-        do = "export the model with the condition or trip count fixed, so that the branch is inlined"
-    elif node.op_type in RANDOM:
-        wanted, do = "a net without random numbers", "make the random tensor an input"
-    reading.refuse(layer, wanted, found, do)
-    return False
-
-
-def run_reader(
-    reading: Reading, layer: str, node: onnx.NodeProto, values: tuple[Value | None, ...]
-) -> tuple[Value, ...]:
-    """The node's outputs; none where it has a problem."""
-    try:
-        constants = [value for value in values if not isinstance(value, Node)]
-        if node.op_type in FOLDS and values and len(constants) == len(values) and any(constants):
-            return fold(node, layer, reading.opset, constants)
-        if node.op_type not in READERS:
-            reading.refuse(
-                layer,
-                f"{node.op_type} of constants",
-                "a computed input",
-                "bind the inputs that it comes from with --const, or write it with other ops",
-            )
-            return ()
-        attrs = {each.name: attribute(each) for each in node.attribute}
-        source = Source(layer, node.op_type, reading.opset, attrs, values, len(node.output))
-        made = READERS[node.op_type](source)
-        results = made if isinstance(made, tuple) else (made,)
-        for result in results:
-            check_size(layer, result)
-        return results
-    except CompileError as problem:
-        reading.problems.extend(problem.problems)
-    except Exception as problem:
-        # A damaged node can break any assumption, here or inside onnx and numpy: report it like the others.
-        # One that onnx itself finds well-formed breaks them by a fault of ours.
-        if is_well_formed(node, reading.opset):
-            raise
-        reading.refuse(
-            layer,
-            f"a well-formed {node.op_type}",
-            f"{type(problem).__name__}: {problem}".splitlines()[0],
-            "check the file with onnx.checker.check_model",
-        )
-    return ()
-
-
-def is_well_formed(node: onnx.NodeProto, opset: int) -> bool:
-    context = onnx.checker.C.CheckerContext()
-    context.ir_version = onnx.IR_VERSION
-    context.opset_imports = {"": opset}
-    try:
-        onnx.checker.check_node(node, context)
-    except (onnx.checker.ValidationError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def attribute(proto: AttributeProto) -> Any:
-    value = helper.get_attribute_value(proto)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def check_size(layer: str, value: Value) -> None:
-    shape = value.type.shape if isinstance(value, Node) else ()
-    if not 1 <= math.prod(shape) < MOST_ELEMENTS:
-        problem = Problem(
-            layer,
-            f"a result of 1 to {MOST_ELEMENTS - 1} elements",
-            str(list(shape)),
-            "check the layer's shapes",
-        )
-        raise CompileError((problem,))
+    return constant_from(array, declared.name)
 
 
 # outputs
 
 
-def read_outputs(reading: Reading) -> tuple[Node, ...]:
+def read_outputs(scope: Scope, graph: onnx.GraphProto) -> tuple[Node, ...]:
     outputs = []
-    for each in reading.model.graph.output:
-        value = read_name(reading, each.name, each.name)
+    for each in graph.output:
+        value = read_name(scope, each.name, each.name)
         if value is None:
             continue
         try:
-            node = value if isinstance(value, Node) else constant_node(each.name, value)
+            outputs.append(output_node(each, value))
         except CompileError as problem:
-            reading.problems.extend(problem.problems)
-            continue
-        element = each.type.tensor_type.elem_type
-        if node.type.dtype not in ("f32", "i8"):
-            reading.refuse(
-                each.name, "a float32 or int8 output", element_name(element), "leave the output out"
-            )
-        elif node.type.dtype == "i8" and element != TensorProto.INT8:
-            reading.refuse(
-                each.name,
-                "a float32 or int8 output",
-                element_name(element),
-                "add a DequantizeLinear before the output",
-            )
-        outputs.append(node)
+            scope.reading.problems.extend(problem.problems)
     return tuple(outputs)
+
+
+def output_node(declared: onnx.ValueInfoProto, value: Anything) -> Node:
+    """The value in the dtype that the model declares; float16 is rounded here."""
+    name, element = declared.name, declared.type.tensor_type.elem_type
+    if isinstance(value, Unsigned):
+        value = stored_unsigned(value)
+    do = "leave the output out, or cast it to float32"
+    if not isinstance(value, (Node, Constant)):
+        raise error(name, "an output that is a tensor", "a sequence or optional", do)
+    declares = declared.type.WhichOneof("value") == "tensor_type" and element
+    if declares and element not in DTYPE_OF:
+        wanted = "an output of float32, float16, integers or bool"
+        raise error(name, wanted, type_name(declared.type), do)
+    node = value if isinstance(value, Node) else constant_node(name, value)
+    wanted_dtype = DTYPE_OF[element] if declares else node.type.dtype
+    if node.type.dtype == wanted_dtype:
+        return node
+    if (node.type.dtype, wanted_dtype) == ("f32", "f16"):
+        return cast(node, "f16", name)
+    do = "check the model's declared outputs with onnx.checker.check_model(model, full_check=True)"
+    raise error(name, f"an output {element_name(element)}, as declared", str(node.type), do)

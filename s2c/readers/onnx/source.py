@@ -2,49 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from onnx import GraphProto
 
 from s2c.errors import CompileError, error
 from s2c.ir import DTYPES, Node, Quant, constant
 from s2c.ops import make
+from s2c.ops.core import MOST_AXES
+
+OWN_DOMAINS = ("", "ai.onnx")
+INTEGERS = ("i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64")
 
 
 @dataclass(frozen=True)
 class Constant:
-    """An array known while reading; with `quant` it is an int8 array, dequantized."""
+    """An array known while reading; with `quant` it is an int8 array, dequantized.
+
+    element: the model's element type, where the array has a wider one (file.WIDENED, float16).
+    """
 
     value: np.ndarray
     quant: Quant | None = None
+    element: int = 0
 
 
 Value = Node | Constant
 
 
 @dataclass(frozen=True)
+class Unsigned:
+    """A quantized uint8 tensor: node is int8, with 128 subtracted from values and zero point."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
+class Items:
+    """A sequence of tensors, of known length."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """An optional input left out of a function's call, or an empty optional."""
+
+
+Anything = Value | Unsigned | Items | Nothing
+Result = Anything | tuple[Anything, ...]
+ReadGraph = Callable[[GraphProto, Sequence[Anything], str], tuple[Anything, ...]]
+
+
+def no_graph(graph: GraphProto, inputs: Sequence[Anything], suffix: str) -> tuple[Anything, ...]:
+    raise AssertionError("a node without a scope has no graphs")
+
+
+@dataclass(frozen=True)
 class Source:
-    """inputs: None stands for an optional input left out. outputs: how many the node names."""
+    """inputs: None stands for an optional input left out. outputs: how many the node names.
+
+    read_graph: the outputs of a graph among the attributes, for values of its inputs; the suffix tells its
+    layers from those of the same graph read again.
+    """
 
     layer: str
     op: str
     opset: int
     attrs: Mapping[str, Any]
-    inputs: tuple[Value | None, ...]
+    inputs: tuple[Anything | None, ...]
     outputs: int
+    read_graph: ReadGraph = no_graph
 
 
-Reader = Callable[[Source], Value | tuple[Value, ...]]
+Reader = Callable[[Source], Result]
 
 
 def refuse(source: Source, wanted: str, found: str, do: str) -> CompileError:
     return error(source.layer, wanted, found, do)
 
 
+def of_unknown_shape(layer: str, op: str) -> CompileError:
+    do = "mask the values with Where, or bind the inputs that it comes from with --const"
+    return error(layer, "results of a fixed shape", f"{op} of computed values", do)
+
+
 def given(source: Source, index: int) -> Value | None:
-    return source.inputs[index] if index < len(source.inputs) else None
+    """An input as a tensor, quantized uint8 as what the model calls its values; None where it is left out."""
+    value = source.inputs[index] if index < len(source.inputs) else None
+    if isinstance(value, Items):
+        raise refuse(source, f"a tensor as input {index} of {source.op}", "a sequence", "check the model")
+    if isinstance(value, Unsigned):
+        return stored_unsigned(value)
+    return None if isinstance(value, Nothing) else value
+
+
+def stored_unsigned(value: Unsigned) -> Node:
+    """int8 values as uint8, 128 higher."""
+    layer = value.node.layer
+    wide = make("cast", (value.node,), layer, dtype="i32")
+    moved = make("binary", (wide, constant(np.full((), 128, np.int32), layer)), layer, function="add")
+    return make("cast", (moved,), layer, dtype="u8")
 
 
 def required(source: Source, index: int) -> Value:
@@ -81,6 +142,13 @@ def constant_node(layer: str, value: Constant) -> Node:
             f"a constant of one of {', '.join(DTYPES)}",
             str(array.dtype),
             "cast the constant to float32",
+        )
+    if not array.size:
+        do = "export the model without it"
+        raise error(layer, "tensors of at least one element", f"one of shape {list(array.shape)}", do)
+    if array.dtype == np.float64:
+        raise error(
+            layer, "a constant of another type than float64", "float64", "export the model in float32"
         )
     if value.quant is None or value.quant.axis is not None:
         return constant(array, layer)
@@ -128,9 +196,29 @@ def axis_of(source: Source, axis: int, rank: int) -> int:
 
 
 def transposed(node: Node, layer: str, perm: tuple[int, ...]) -> Node:
-    if perm == tuple(range(len(perm))):
-        return node
-    return make("transpose", (node,), layer, perm=perm)
+    """By several transposes where one would move more axes apart than a target's gather takes."""
+    while True:
+        if perm == tuple(range(len(perm))):
+            return node
+        if moved_groups(node.type.shape, perm) <= MOST_AXES:
+            return make("transpose", (node,), layer, perm=perm)
+        front = leading_run(perm)
+        step = (*front, *(axis for axis in range(len(perm)) if axis not in front))
+        node = make("transpose", (node,), layer, perm=step)
+        perm = tuple(step.index(axis) for axis in perm)
+
+
+def moved_groups(shape: tuple[int, ...], perm: tuple[int, ...]) -> int:
+    """How many runs of axes move apart, those of extent 1 left out."""
+    long = [axis for axis in range(len(shape)) if shape[axis] != 1]
+    order = [long.index(axis) for axis in perm if shape[axis] != 1]
+    return sum(1 for index, each in enumerate(order) if not index or order[index - 1] != each - 1)
+
+
+def leading_run(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """The first axes of the result up to the second that does not follow on its neighbour."""
+    breaks = [index for index in range(1, len(perm)) if perm[index] != perm[index - 1] + 1]
+    return perm[: breaks[1]]
 
 
 def reshaped(node: Node, layer: str, shape: tuple[int, ...]) -> Node:
