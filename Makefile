@@ -35,6 +35,8 @@ unit: setup
 
 bench: setup
 	$(BIN)/python bench/readme_tables.py
+	$(BIN)/python bench/onnx_coverage.py
+	$(BIN)/python bench/model_table.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -30,7 +30,8 @@ from s2c.plan import Plan
 from s2c.target import load_target
 
 CASES = 2024  # of onnx 1.23
-FLOOR = 1131  # passed or bound
+FLOOR = 1550  # passed or bound
+MOST_DISPROVED = 2  # the inverse DFT, whose data hold the noise of a float32 FFT
 
 
 @pytest.mark.build
@@ -41,6 +42,7 @@ def test_onnx_backend_suite() -> None:
     assert [describe(each) for each in results if each.status == "failed"] == []
     assert len(results) >= CASES or not onnx.__version__.startswith("1.23")
     assert counts["passed"] + counts["bound"] >= FLOOR
+    assert counts["disproved"] <= MOST_DISPROVED, "see float64_outputs: is it the data, or s2c?"
     assert all(each.reason and each.detail for each in results if each.status == "refused")
 
 
