@@ -117,7 +117,7 @@ def make_plan(graph: Graph, kernels: Kernels) -> Plan:
 
 def copy_bare_results(graph: Graph) -> Graph:
     """An output that is a constant or a state, and a state's next value that is another state, get a copy:
-    states are overwritten when all else is done."""
+    states are overwritten once all have read them."""
     states = {each.node for each in graph.states}
 
     def output(node: Node) -> Node:
@@ -323,8 +323,7 @@ def alignment(graph: Graph) -> int:
 
 
 def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies) -> Plan:
-    """stores come last, when nobody reads a state any more."""
-    steps = [*order, *(step for _, step in stores)]
+    steps = with_stores(order, stores)
     kept = {step.result: state.node for state, step in stores}
     storages, home = assign_storage(graph, steps, kept)
     unit = alignment(graph)  # sizes that are multiples of it give offsets that are
@@ -366,6 +365,20 @@ def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies)
         states=tuple(offset(each.node) for each in graph.states),
         resets=tuple(call(step, offset(state.node)) for state, step in resets),
     )
+
+
+def with_stores(order: Sequence[Step], stores: Copies) -> list[Step]:
+    """Each store as soon as its value is there and nobody reads the state any more."""
+    made = {step.result: index for index, step in enumerate(order)}
+    read = {root(each): index for index, step in enumerate(order) for each in step.inputs}
+    behind: dict[int, list[Step]] = {}
+    for state, store in stores:
+        last = max(made.get(root(state.next), -1), read.get(state.node, -1))
+        behind.setdefault(last, []).append(store)
+    steps = list(behind.get(-1, ()))
+    for index, step in enumerate(order):
+        steps += [step, *behind.get(index, ())]
+    return steps
 
 
 def assign_storage(
