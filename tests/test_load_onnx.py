@@ -458,7 +458,7 @@ def test_all_problems_at_once() -> None:
         helper.make_node("Relu", ["x"], ["a"], name="first"),
         helper.make_node("Det", ["a"], ["b"], name="second"),
         helper.make_node("Relu", ["b"], ["c"], name="depends on second"),
-        helper.make_node("Pad", ["a", "pads"], ["d"], name="third", mode="reflect"),
+        helper.make_node("Pad", ["a", "pads"], ["d"], name="third", mode="other"),
         helper.make_node("Add", ["c", "d"], ["e"]),
         helper.make_node("Other", ["a"], ["f"], domain="com.example"),
         helper.make_node("Add", ["e", "f"], ["g"]),
@@ -469,11 +469,10 @@ def test_all_problems_at_once() -> None:
     assert problems(data, {"n": 3, "m": 4}) == "\n".join(
         [
             "model: wanted a name that --dim can set (n), found 'm'; correct --dim m",
-            "second: wanted an ONNX op that s2c reads, found Det; write it with ops that s2c reads",
-            "third: wanted Pad in constant mode, found mode reflect; pad with a constant, or concat slices",
-            "f: wanted an op of ONNX's own domain, found com.example.Other; export with "
-            "standard ops, and inline "
-            "functions with onnx.inliner.inline_local_functions(model)",
+            "second: wanted an ONNX op that s2c reads, found Det; write it with ops that s2c reads, or bind "
+            "the inputs that it comes from with --const",
+            "third: wanted mode constant, edge, reflect, wrap, found other; export the model again",
+            "f: wanted an op of ONNX's own domain, found com.example.Other; export with standard ops",
             "y: wanted inputs that an earlier node makes, found 'nowhere', which none makes; "
             "export the model again",
         ]
@@ -490,42 +489,18 @@ REFUSALS = {
         model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (3, None)}),
         "x: wanted a fixed shape, found axis 1 of unknown extent (x.1); set it with --dim x.1=N",
     ),
-    "integer input": (
-        model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (3,)}, input_type=TensorProto.INT64),
-        "x: wanted a float32 input, found int64; bind it with --const x=FILE.npy, or "
-        "export the model with a float32 "
-        "input",
+    "double input": (
+        model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (3,)}, input_type=TensorProto.DOUBLE),
+        "x: wanted an input of float32, float16, integers or bool, found double; bind it with --const "
+        "x=FILE.npy, or export the model in float32",
     ),
     "huge input": (
         model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (1 << 40, 1 << 40)}),
-        "x: wanted fewer than 2147483648 elements, found [1099511627776, 1099511627776]; set smaller extents",
-    ),
-    "computed weights": (
-        model_of(
-            [helper.make_node("Conv", ["x", "w"], ["y"], name="c")], {"x": (1, 2, 5, 5), "w": (1, 2, 3, 3)}
-        ),
-        "c: wanted constant weights of Conv, found a computed tensor f32[1,2,3,3]; make "
-        "it an initializer, or bind the "
-        "input that it comes from with --const",
-    ),
-    "half-precision weights": (
-        one_op("Conv", (1, 2, 5, 5), WEIGHT.astype(np.float16)),
-        "c0: wanted values of a float32, double, integer or bool type, found float16; "
-        "convert the tensor to float32",
+        "x: wanted fewer than 268435456 elements, found [1099511627776, 1099511627776]; set smaller extents",
     ),
     "double weights": (
         one_op("Conv", (1, 2, 5, 5), WEIGHT.astype(np.float64)),
         "layer: wanted float32 weights, found float64; convert the model to float32",
-    ),
-    "3-d convolution": (
-        one_op("Conv", (1, 2, 5, 5, 5), np.ones((1, 2, 3, 3, 3), np.float32)),
-        "layer: wanted Conv over one or two spatial axes, found an input f32[1,2,5,5,5]; "
-        "reshape the layer to two "
-        "spatial axes",
-    ),
-    "indices": (
-        one_op("MaxPool", (1, 2, 5, 5), kernel_shape=[2, 2], outputs=("y", "i")),
-        "layer: wanted MaxPool with one output, found its indices in use; drop the indices",
     ),
     "memory bomb": (
         model_of(
@@ -540,41 +515,11 @@ REFUSALS = {
         "found 1099511627776 elements; "
         "make the shapes that it is computed from smaller",
     ),
-    "power": (
-        one_op("Pow", (3,), np.array(3, np.float32)),
-        "layer: wanted Pow with exponent 0.5, 1 or 2, found 3.0; write it with Mul, Sqrt, Exp and Log",
-    ),
-    "two activations": (
-        model_of([helper.make_node("MatMul", ["a", "b"], ["y"])], {"a": (3, 4), "b": (4, 5)}),
-        "y: wanted MatMul with a constant side, found two computed tensors; bind the "
-        "input that one side comes from "
-        "with --const",
-    ),
     "opset": (
         model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (3,)}, opset=999),
         f"model: wanted an opset from 1 to {onnx.defs.onnx_opset_version()}, found 999; "
         f"export the model with opset "
         f"{onnx.defs.onnx_opset_version()}",
-    ),
-    "unsigned output": (
-        model_of(
-            [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])],
-            {"x": (3,)},
-            {"s": np.array(0.5, np.float32), "z": np.array(128, np.uint8)},
-            output_type=TensorProto.UINT8,
-        ),
-        "y: wanted a float32 or int8 output, found uint8; add a DequantizeLinear before the output",
-    ),
-    "asymmetric weights": (
-        model_of(
-            [
-                helper.make_node("DequantizeLinear", ["w", "s", "z"], ["d"]),
-                helper.make_node("MatMul", ["x", "d"], ["y"], name="m"),
-            ],
-            {"x": (2, 3)},
-            {"w": np.ones((3, 4), np.int8), "s": np.array(0.5, np.float32), "z": np.array(7, np.int8)},
-        ),
-        "m: wanted int8 weights with zero point 0, found zero point 7; quantize the weights symmetrically",
     ),
     "no graph": (
         b"",
@@ -593,18 +538,6 @@ REFUSALS = {
 def test_refusal(case: str) -> None:
     data, message = REFUSALS[case]
     assert problems(data) == message
-
-
-def test_control_flow_is_refused() -> None:
-    branch = helper.make_graph(
-        [], "branch", [], [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1,))]
-    )
-    node = helper.make_node("If", ["x"], ["y"], name="branching", then_branch=branch, else_branch=branch)
-    assert problems(model_of([node], {"x": (1,)})) == (
-        "branching: wanted a net without control flow, found If; export the model with "
-        "the condition or trip count "
-        "fixed, so that the branch is inlined"
-    )
 
 
 def test_external_data_is_refused() -> None:

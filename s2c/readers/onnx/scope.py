@@ -132,7 +132,11 @@ def count_node(reading: Reading, layer: str) -> None:
 
 
 def count_bytes(reading: Reading, layer: str, constants: Sequence[Constant]) -> None:
+    """Raises where the constants computed so far are too large: with a problem once, then with none."""
+    before = reading.known
     reading.known += sum(each.value.nbytes for each in constants)
+    if before > MOST_KNOWN:
+        raise CompileError(())
     if reading.known > MOST_KNOWN:
         found, do = "more", "make the constants that it computes smaller"
         raise error(layer, f"at most {MOST_KNOWN} bytes computed of constants", found, do)
