@@ -33,6 +33,7 @@ from s2c.image import Facts, analyse
 from s2c.inputs import random_inputs
 from s2c.ir import Node
 from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
+from s2c.readers import self_contained
 from s2c.target import Image, build
 
 GOLDEN = "golden.npz"
@@ -159,7 +160,7 @@ def model_file(request: Request) -> str:
 
 def keep_model(request: Request, folder: Path) -> None:
     """The model and the bound inputs travel along, so that verify starts from what the user gave."""
-    shutil.copyfile(request.model, folder / model_file(request))
+    (folder / model_file(request)).write_bytes(self_contained(request.model))
     if request.consts:
         save_arrays(folder / CONSTS, dict(sorted(request.consts.items())))
 
@@ -206,7 +207,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "target": request.target.name,
         "model": {
             "file": model_file(request),
-            "sha256": hashlib.sha256(request.model.read_bytes()).hexdigest(),
+            "sha256": hashlib.sha256(self_contained(request.model)).hexdigest(),
         },
         "flags": {
             "dims": dict(sorted(request.dims.items())),

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
+from zipfile import BadZipFile
 
 import typer
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite or .onnx file.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite, .onnx, .pt2 or .h5 file.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that s2c compile wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Dims = Annotated[
@@ -37,6 +38,16 @@ Dims = Annotated[
 Consts = Annotated[
     list[str] | None,
     typer.Option("--const", metavar="INPUT=FILE.npy", help="Bind an input to an array. Repeatable."),
+]
+
+States = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state", metavar="IN=OUT", help="Keep an input between calls: OUT is its next value. Repeatable."
+    ),
+]
+LastStates = Annotated[
+    int, typer.Option("--states", metavar="N", min=0, help="The same for the last N inputs and outputs.")
 ]
 
 
@@ -68,6 +79,8 @@ def compile_model(
     ] = None,
     dim: Dims = None,
     const: Consts = None,
+    state: States = None,
+    last_states: LastStates = 0,
     check: Annotated[bool, typer.Option("--check", help="Run the oracle after each stage.")] = False,
     stop_after: Annotated[
         str | None,
@@ -82,7 +95,8 @@ def compile_model(
         from s2c import artifact, driver, report
 
         dims, consts = parse_dims(dim or []), load_consts(const or [])
-        request = driver.make_request(model, target, name, dims, consts, cc)
+        states = parse_states(state or [])
+        request = driver.make_request(model, target, name, dims, consts, cc, states, last_states)
         if stop_after is not None:
             text = driver.stage_text(request, stop_after)
             artifact.dump_until(request, stop_after)
@@ -153,9 +167,13 @@ def verify(
             raise typer.Exit(FAILED)
 
 
-@app.command(help="Show what a model or a compiled net costs, by layer.")
+@app.command(help="Show what a model or a compiled net costs, by layer, and whether a model will compile.")
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="MODEL|DIR", help="A model file or a compiled net.")],
+    target: Annotated[str, typer.Option(help="What a model is to compile for.")] = "host",
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Levels of a model's tree. Default: what fits a screen.")
+    ] = None,
     dim: Dims = None,
     const: Consts = None,
     as_json: Json = False,
@@ -163,20 +181,41 @@ def inspect(
     with reporting(as_json):
         from s2c import report
         from s2c.program import read_manifest
-        from s2c.summary import summarise
 
         if path.is_dir():
             manifest = read_manifest(path)
-            tables = [report.describe_layers(manifest["calls"]), report.describe_artifact(manifest)]
-            document: Any = manifest
-        else:
-            summary = summarise(path, parse_dims(dim or []), load_consts(const or []))
-            tables = [report.describe_layers(summary.calls), report.describe_summary(summary)]
-            document = summary
-        if as_json:
-            typer.echo(report.to_json(document))
-        else:
-            report.show(*tables)
+            if as_json:
+                typer.echo(report.to_json(manifest))
+            else:
+                report.show(report.describe_layers(manifest["calls"]), report.describe_artifact(manifest))
+            return
+        inspect_model(path, target, depth, parse_dims(dim or []), load_consts(const or []), as_json)
+
+
+def inspect_model(
+    path: Path,
+    target: str,
+    depth: int | None,
+    dims: dict[str, int],
+    consts: dict[str, np.ndarray],
+    as_json: bool,
+) -> None:
+    from s2c import report, summary
+    from s2c.driver import make_request
+
+    request = make_request(path, target, dims=dims, consts=consts)
+    try:
+        with report.spinner(f"reading {path.name}", as_json):
+            result = summary.summarise(request)
+    except CompileError:
+        if not as_json:  # what cannot be read says so again
+            report.show(report.describe_outline(summary.read_layers(request), depth))
+        raise
+    if as_json:
+        typer.echo(report.to_json(result))
+        return
+    report.show(report.describe_outline(result.layers, depth), report.describe_summary(result))
+    typer.echo(summary.verdict(result))
 
 
 @app.command(help="Measure a compiled net: latencies, or instructions.")
@@ -195,6 +234,18 @@ def bench(
             typer.echo(report.to_json(result))
         else:
             report.show(*report.describe_bench(result))
+
+
+@app.command(help="List which ops of each model format are read, and what they become.")
+def ops(as_json: Json = False) -> None:
+    with reporting(as_json):
+        from s2c import coverage, report
+
+        result = coverage.find_coverage()
+        if as_json:
+            typer.echo(report.to_json(result))
+        else:
+            report.show(*report.describe_coverage(result))
 
 
 @app.command(help="List what can be compiled for.")
@@ -243,8 +294,10 @@ def reporting(as_json: bool) -> Iterator[None]:
 def fail(problems: Sequence[Problem], code: int, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"error": [vars(problem) for problem in problems]}))
-    for problem in () if as_json else problems:
-        typer.echo(f"error: {problem}", err=True)
+    else:
+        from s2c.refusals import show_problems
+
+        show_problems(problems)
     raise typer.Exit(code) from None
 
 
@@ -265,6 +318,18 @@ def parse_dims(texts: Sequence[str]) -> dict[str, int]:
     return sizes
 
 
+def parse_states(texts: Sequence[str]) -> dict[str, str]:
+    """IN=OUT, .. -> output names by input name."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, _, result = text.partition("=")
+        if not name or not result or name in pairs:
+            found = text if name not in pairs else f"{name} twice"
+            raise error("--state", "INPUT=OUTPUT, each input once", found, "e.g. --state cache=cache_out")
+        pairs[name] = result
+    return pairs
+
+
 def load_consts(texts: Sequence[str]) -> dict[str, np.ndarray]:
     """INPUT=FILE.npy, .. -> arrays by name."""
     arrays: dict[str, np.ndarray] = {}
@@ -278,17 +343,21 @@ def load_consts(texts: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def load_array(what: str, path: Path) -> np.ndarray:
-    """The array of a .npy file; one with pickled objects is refused, for reading it would run its code."""
+    """The array of a .npy file; one with pickled objects is refused, for reading it would run its code.
+
+    It is mapped before it is read, so that one that declares more than the file holds takes no memory.
+    """
     import numpy as np
 
     wanted = "an array that numpy.save wrote, without objects"
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
+        with np.errstate(over="raise"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OverflowError, FloatingPointError, BadZipFile):
         raise error(what, wanted, f"{path}: another kind of file", "save the array again") from None
     if not isinstance(array, np.ndarray):
         raise error(what, wanted, f"{path}: an archive of arrays", "save each as a .npy file")
-    return array
+    return np.array(array)
 
 
 def main() -> None:

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from s2c import cost
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
 
@@ -40,46 +39,58 @@ class Branch:
 def layers_of(graph: Graph) -> tuple[Layer, ...]:
     """In the order of their first nodes. A constant counts for the layer that reads it first."""
     nodes: dict[str, list[Node]] = {}
-    parameters: Counter[str] = Counter()
+    constants: Counter[str] = Counter()
     seen: set[Node] = set()
     for node in graph.nodes():
         if node.op in LEAVES:
             continue
         nodes.setdefault(node.layer, []).append(node)
-        constants = {each for each in node.inputs if each.op == "constant"} - seen
-        seen |= constants
-        parameters[node.layer] += sum(each.type.size for each in constants)
-        parameters[node.layer] += sum(
-            value.size for value in node.attrs.values() if isinstance(value, np.ndarray)
-        )
+        found = {each for each in node.inputs if each.op == "constant"} - seen
+        seen |= found
+        constants[node.layer] += cost.parameters(found)
     return tuple(
         Layer(
             name,
-            dict(Counter(each.op for each in members)),
+            count_costly_first(members),
             members[-1].type.shape,
-            sum(OPS[each.op].macs(each) for each in members),
-            parameters[name],
+            sum(macs(each) for each in members),
+            constants[name] + cost.parameters(members),
         )
         for name, members in nodes.items()
     )
 
 
+def count_costly_first(nodes: Sequence[Node]) -> dict[str, int]:
+    """How many of each op there are; those that compute before those that move."""
+    counts = Counter(node.op for node in sorted(nodes, key=macs, reverse=True))
+    return dict(counts)
+
+
+def macs(node: Node) -> int:
+    return OPS[node.op].macs(node)
+
+
 def grow(layers: Sequence[Layer]) -> tuple[Branch, ...]:
-    """The tree of the parts of their names between / and . signs."""
-    return branches([(parts_of(layer.name), layer) for layer in layers])
+    """The tree of the parts of their names between / and . signs; of a fused layer's names, the first."""
+    return branches([(parts_of(layer.name.partition(";")[0]), layer) for layer in layers])
 
 
 def parts_of(name: str) -> tuple[str, ...]:
     """`stage/block.conv` is stage/ block. conv; what is deeper than DEEPEST stays together."""
-    parts = re.findall(r"[/.]*[^/.]+[/.]*", name) or [name]
+    parts = re.findall(r"[^/.]+[/.]*", name.lstrip("/.")) or [name]
     return (*parts[: DEEPEST - 1], "".join(parts[DEEPEST - 1 :])) if len(parts) > DEEPEST else tuple(parts)
+
+
+def bare(part: str) -> str:
+    """Without the signs around it, unless it has nothing else."""
+    return part.strip("/.") or part
 
 
 def branches(items: Sequence[tuple[tuple[str, ...], Layer]]) -> tuple[Branch, ...]:
     """One branch for each first part; one with a single branch below it is merged with that."""
     groups: dict[str, list[tuple[tuple[str, ...], Layer]]] = {}
     for parts, layer in items:
-        groups.setdefault(parts[0].strip("/."), []).append((parts, layer))
+        groups.setdefault(bare(parts[0]), []).append((parts, layer))
     result = []
     for group in groups.values():
         name = group[0][0][0]
@@ -99,7 +110,7 @@ def rows(tree: Sequence[Branch], depth: int, guide: str = "") -> Iterator[tuple[
     for index, branch in enumerate(tree):
         is_last = index == len(tree) - 1
         mark = "" if not guide else "└─ " if is_last else "├─ "
-        yield guide[1:] + mark + branch.name.strip("/."), branch
+        yield guide[1:] + mark + bare(branch.name), branch
         if depth > 1:
             below = guide + ("   " if is_last else "│  ") if guide else " "
             yield from rows(branch.children, depth - 1, below)

@@ -20,8 +20,8 @@ LONGEST_NAME = 60
 def show_problems(problems: Sequence[Problem]) -> None:
     """On stderr."""
     groups = group(problems)
-    console = Console(stderr=True)
-    width = min(console.width, WIDEST) if console.is_terminal else WIDEST
+    screen = Console(stderr=True)
+    console = Console(stderr=True, width=min(screen.width, WIDEST) if screen.is_terminal else WIDEST)
     if len(groups) == 1:
         console.print(Text(f"error: {sayable(groups[0])}"), soft_wrap=True)
         return
@@ -30,7 +30,7 @@ def show_problems(problems: Sequence[Problem]) -> None:
         column.overflow = "fold"
     for each in map(sayable, groups):
         table.add_row(*(Text(text) for text in (each.layer, each.wanted, each.found, each.do)))
-    console.print(Text(f"error: {len(problems)} problems"), table, sep="\n", width=width)
+    console.print(Text(f"error: {len(problems)} problems"), table, sep="\n")
 
 
 def group(problems: Sequence[Problem]) -> list[Problem]:

@@ -19,7 +19,7 @@ from rich.text import Text
 from s2c.bench import Instructions, Latencies
 from s2c.cost import CallCost
 from s2c.coverage import Coverage
-from s2c.outline import Layer, grow, rows, shown_depth
+from s2c.outline import MOST_ROWS, Layer, grow, rows, shown_depth
 from s2c.summary import Summary, TargetRow
 from s2c.verify import Verification
 
@@ -125,8 +125,8 @@ def make_table(
 
 def fit_widths(widths: Sequence[int], flexible: Sequence[int]) -> list[int]:
     """The widest flexible column gives way until all fit."""
-    fitted = list(widths)
     room = min(Console().width, WIDEST) - GAP * (len(widths) - 1)
+    fitted = [min(width, WIDEST) for width in widths]
     while sum(fitted) > room:
         widest = max(flexible, key=lambda at: fitted[at])
         if fitted[widest] <= NARROWEST:
@@ -209,13 +209,20 @@ def describe_layers(calls: Sequence[CallCost] | Sequence[Mapping[str, Any]]) -> 
 
 
 def describe_outline(layers: Sequence[Layer], depth: int | None = None) -> Group:
-    """Aligned columns behind the tree of layers; a branch shows the sums of what it holds."""
+    """Aligned columns behind the tree of layers; a branch shows the sums of what it holds.
+
+    Without a depth, the tree is as deep as fits MOST_ROWS; if even its first level does not, its middle is
+    one row.
+    """
     tree = grow(layers)
-    levels = shown_depth(tree) if depth is None else depth
+    shown = list(rows(tree, shown_depth(tree) if depth is None else depth))
     cells = [
-        (name, *outline_figures(branch.layers, is_group=bool(branch.children)))
-        for name, branch in rows(tree, levels)
+        (name, *outline_figures(branch.layers, is_group=bool(branch.children))) for name, branch in shown
     ]
+    if depth is None and len(cells) > MOST_ROWS:
+        half = MOST_ROWS // 2
+        middle = [layer for _, branch in shown[half:-half] for layer in branch.layers]
+        cells[half:-half] = [("..", *outline_figures(middle, is_group=True))]
     cells.append(("all", *outline_figures(layers, is_group=True)))
     return make_table("", ("layer", "ops", "output", "MACs", "parameters"), cells)
 
@@ -236,14 +243,12 @@ def describe_count(count: int, what: str) -> str:
 def describe_coverage(coverage: Sequence[Coverage]) -> list[Group]:
     tables = []
     for each in coverage:
-        cells = [(op.op, ", ".join(op.made_of), op.how) for op in each.ops]
+        table = Table("op", "becomes", "how", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.columns[0].no_wrap = True
+        for op in each.ops:
+            table.add_row(op.op, ", ".join(op.made_of), op.how)
         total = "" if each.known is None else f" of {each.known}"
-        title = (
-            f"{each.frontend}: {len(each.ops)}{total} {each.what}"
-            if each.ops
-            else f"{each.frontend}: {each.note}"
-        )
-        tables.append(make_table(title, ("op", "becomes", "how"), cells, (1, 2)))
+        tables.append(titled(f"{each.frontend}: {each.note or f'{len(each.ops)}{total} {each.what}'}", table))
     return tables
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import numpy as np
 
 from s2c import cost
 from s2c.cost import CallCost
-from s2c.driver import compile_model, make_request, refuse_large
+from s2c.driver import Request, compile_model, refuse_large
 from s2c.errors import CompileError
+from s2c.outline import Layer, layers_of
+from s2c.plan import Plan
+from s2c.readers import load_model
 from s2c.target import list_targets, missing_tools
 
 
@@ -25,9 +25,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class Summary:
-    """ops counts the model's own ops; all else is after the passes, planned for the host."""
+    """ops and layers are the model's own; all else is after the passes, planned for the target."""
 
     model: str
+    target: str
     ops: Mapping[str, int]
     source_macs: int
     macs: int
@@ -37,6 +38,7 @@ class Summary:
     arena_bytes: int
     arena_lower_bound: int
     targets: Mapping[str, Fit]
+    layers: tuple[Layer, ...]
     calls: tuple[CallCost, ...]
 
 
@@ -52,20 +54,13 @@ class TargetRow:
     missing_tools: tuple[str, ...]
 
 
-def summarise(model: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Summary:
+def summarise(request: Request) -> Summary:
     """Raises CompileError."""
-    request = make_request(model, "host", dims=dims, consts=consts)
     compilation = compile_model(request)
     plan = compilation.plan
-    fits: dict[str, Fit] = {}
-    for target in list_targets():
-        try:
-            refuse_large(replace(request, target=target), plan)
-            fits[target.name] = Fit(True, None)
-        except CompileError as problem:
-            fits[target.name] = Fit(False, problem.problems[0].found)
     return Summary(
-        model=model.name,
+        model=request.model.name,
+        target=request.target.name,
         ops=cost.count_ops(compilation.source),
         source_macs=cost.macs(compilation.source),
         macs=cost.plan_macs(plan),
@@ -74,9 +69,47 @@ def summarise(model: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
         constant_bytes=cost.constant_bytes(plan),
         arena_bytes=plan.arena_bytes,
         arena_lower_bound=plan.lower_bound,
-        targets=fits,
+        targets=fits(request, plan),
+        layers=layers_of(compilation.source),
         calls=tuple(cost.call_cost(call) for call in plan.calls),
     )
+
+
+def fits(request: Request, plan: Plan) -> dict[str, Fit]:
+    """By target; a plan for another one may be a bit larger or smaller."""
+    result: dict[str, Fit] = {}
+    for target in list_targets():
+        try:
+            refuse_large(replace(request, target=target), plan)
+            result[target.name] = Fit(True, None)
+        except CompileError as problem:
+            result[target.name] = Fit(False, problem.problems[0].found)
+    return result
+
+
+def read_layers(request: Request) -> tuple[Layer, ...]:
+    """Of a model that need not compile; raises CompileError where it cannot be read."""
+    return layers_of(load_model(request.model, request.dims, request.consts))
+
+
+def verdict(summary: Summary) -> str:
+    """Of a net that was planned, in one line."""
+    macs, parameters = short_number(summary.macs), short_number(summary.parameters)
+    figures = (
+        f"{macs}MAC",
+        f"{parameters.rstrip()} parameters",
+        f"arena {summary.arena_bytes:,} bytes",
+        f"constants {summary.constant_bytes:,} bytes",
+    )
+    return f"compiles for {summary.target}: {', '.join(figures)}"
+
+
+def short_number(count: int) -> str:
+    """Three digits, and the prefix of what they count: "2.66 M"."""
+    for prefix, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {prefix}"
+    return f"{count} "
 
 
 def list_rows() -> tuple[TargetRow, ...]:

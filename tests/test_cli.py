@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -69,7 +70,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_names_every_verb() -> None:
     text = s2c("--help").stdout
-    assert all(f"\n  {verb} " in text for verb in ("compile", "run", "verify", "inspect", "bench", "targets"))
+    assert all(
+        f"\n  {verb} " in text for verb in ("compile", "run", "verify", "inspect", "bench", "ops", "targets")
+    )
 
 
 def test_version() -> None:
@@ -93,13 +96,29 @@ def test_all_unknown_ops_at_once(tmp_path: Path) -> None:
     ]
     model = tmp_path / "net.onnx"
     model.write_bytes(model_of(nodes, {"x": (1, 8)}))
-    do = "write it with ops that s2c reads"
-    assert_refused(
-        s2c("compile", model, "-o", tmp_path / "out"),
-        f"first: wanted an ONNX op that s2c reads, found Foo; {do}",
-        f"second: wanted an ONNX op that s2c reads, found Bar; {do}",
-    )
+    result = s2c("compile", model, "-o", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [re.split(r"  +", line.rstrip()) for line in result.stderr.splitlines()] == [
+        ["error: 2 problems"],
+        ["layer", "wanted", "found", "do"],
+        [result.stderr.splitlines()[2]],
+        ["first", "an ONNX op that s2c reads", "Foo", "write it with ops that s2c reads"],
+        ["second", "an ONNX op that s2c reads", "Bar", "write it with ops that s2c reads"],
+    ]
     assert entries(tmp_path) == ["net.onnx"]
+
+
+def test_equal_problems_are_one_row(tmp_path: Path) -> None:
+    names = [f"block{index}{HOSTILE}" for index in range(5)]
+    nodes = [helper.make_node("Foo", ["x"], [f"y{index}"], name=name) for index, name in enumerate(names)]
+    model = tmp_path / "net.onnx"
+    outputs = [f"y{index}" for index in range(5)]
+    model.write_bytes(model_of(nodes, {"x": (1, 8)}, outputs=outputs))
+    said = [name.replace("\x1b", "?") for name in names]
+    do = "wanted an ONNX op that s2c reads, found Foo; write it with ops that s2c reads"
+    assert_refused(s2c("inspect", model), f"{', '.join(said[:3])} and 2 more: {do}")
+    document = json.loads(s2c("inspect", model, "--json").stdout)
+    assert [each["layer"] for each in document["error"]] == names
 
 
 def test_dynamic_dimension(tmp_path: Path) -> None:
@@ -255,37 +274,11 @@ def test_dump_ends_where_the_compilation_does(tmp_path: Path, monkeypatch: pytes
     assert sorted({*entries(tmp_path / "emit")} - {*entries(tmp_path / "plan")}) == emitted
 
 
-def test_inspect_a_model(tmp_path: Path) -> None:
-    model = dense(tmp_path / "net.onnx", (1, 1024), 1024)
-    summary = json.loads(s2c("inspect", model, "--json").stdout)
-    assert (summary["ops"], summary["macs"], summary["matmul_share"]) == ({"dense": 1}, 1 << 20, 1.0)
-    assert summary["parameters"] == (1 << 20) + 1024
-    assert summary["constant_bytes"] == 4 * summary["parameters"]
-    assert summary["targets"]["host"] == {"fits": True, "why_not": None}
-    assert summary["targets"]["cortex-m4"] == {"fits": False, "why_not": "4198400 bytes of constants"}
-    assert [call["kernel"] for call in summary["calls"]] == ["matmul_f32"]
-    assert "too large for  cortex-m33" in s2c("inspect", model).stdout
-
-
 def test_targets() -> None:
     rows = json.loads(s2c("targets", "--json").stdout)["targets"]
     assert [row["name"] for row in rows] == ["cortex-m33", "cortex-m4", "cortex-m7", "host"]
     assert rows[1]["flash_bytes"] == 2 << 20
     assert rows[3]["ram_bytes"] is None
-
-
-def test_tables_fit_80_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    text = s2c("inspect", dense(tmp_path / "net.onnx", name="block/" * 30 + "last")).stdout
-    assert max(map(len, text.splitlines())) == 80
-    assert "block/b" in text
-    assert "/last  matmul_f32" in text
-
-
-def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
-    text = s2c("inspect", dense(tmp_path / "net.onnx", name=HOSTILE)).stdout
-    assert "\x1b" not in text
-    assert "/* ?[31m" in text
 
 
 def test_shorten() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,25 +14,27 @@ from s2c.errors import CompileError, error
 from s2c.ir import Graph
 
 TFLITE_IDENTIFIER = b"TFL3"
+TORCH_SUFFIXES = (".pt2", ".pt", ".pth")
+KERAS_SUFFIXES = (".h5", ".hdf5")
+MOST_FILE_BYTES = 1 << 31
 # What readers, which see bytes alone, call the model as a whole.
 WHOLE_MODEL = "model"
 
 
 def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
-    """The Graph of a .tflite or .onnx file; raises CompileError with all problems of the file.
+    """The Graph of a .tflite, .onnx, torch or Keras file; raises CompileError with all problems of the file.
 
     dims sets unknown dimensions by name; consts binds inputs by name to arrays.
     """
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise error(str(path), "a model file", "none", "check the path") from None
-    except OSError as problem:
-        raise error(str(path), "a readable file", problem.strerror or "another", "check the path") from None
-    if not data:
-        raise error(str(path), "a model file", "an empty one", "export or download the file again")
-    try:
-        return load_bytes(data, path, dims, consts)
+        refuse_unusual(path)
+        if path.suffix in TORCH_SUFFIXES:
+            return load_torch(path, dims, consts)
+        if path.suffix in KERAS_SUFFIXES:
+            from s2c.readers.keras import load_keras
+
+            return load_keras(path, dims, consts)
+        return load_bytes(read_bytes(path), path, dims, consts)
     except CompileError as problems:
         raise CompileError(
             tuple(
@@ -38,6 +42,36 @@ def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
                 for each in problems.problems
             )
         ) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of an ordinary file of a size that a model can have."""
+    refuse_unusual(path)
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise unreadable(path, problem) from None
+
+
+def refuse_unusual(path: Path) -> None:
+    """What is no ordinary file, or of no size that a model has; a pipe or a device might never end."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise error(str(path), "a model file", "none", "check the path") from None
+    except OSError as problem:
+        raise unreadable(path, problem) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise error(str(path), "a model file", "no ordinary file", "check the path")
+    if status.st_size > MOST_FILE_BYTES:
+        found = f"{status.st_size} bytes"
+        raise error(str(path), f"at most {MOST_FILE_BYTES} bytes", found, "compile a smaller model")
+    if status.st_size == 0:
+        raise error(str(path), "a model file", "an empty one", "export or download the file again")
+
+
+def unreadable(path: Path, problem: OSError) -> CompileError:
+    return error(str(path), "a readable file", problem.strerror or "another", "check the path")
 
 
 def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
@@ -49,7 +83,48 @@ def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping
     if path.suffix == ".onnx":
         from s2c.readers.onnx import load_onnx
 
-        return load_onnx(data, dims, consts)
+        return load_onnx(data, dims, consts, path.parent)
+    if path.suffix == ".h5":
+        return load_h5(path, dims, consts)
+    if path.suffix == ".nam":
+        from s2c.readers.nam import load_nam
+
+        return load_nam(data, dims, consts)
+    if path.suffix == ".json":
+        from s2c.readers.rtneural import load_rtneural
+
+        return load_rtneural(data, dims, consts)
     raise error(
-        str(path), "a .tflite or .onnx file", path.suffix or "no suffix", "export the model to one of them"
+        str(path),
+        "a .tflite, .onnx, .pt2 or .h5 file",
+        path.suffix or "no suffix",
+        "export the model to one of them",
     )
+
+
+def load_h5(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
+    if importlib.util.find_spec("h5py") is None:
+        do = "pip install 's2c[keras]'"
+        raise error(path.name, "h5py, which reads .h5 files", "it is not installed", do)
+    from s2c.readers.keras import load_keras
+
+    return load_keras(path, dims, consts)
+
+
+def load_torch(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
+    if importlib.util.find_spec("torch") is None:
+        do = "pip install 's2c[torch]'"
+        raise error(path.name, f"torch, which reads {path.suffix} files", "it is not installed", do)
+    from s2c.readers.torch import load_torch_file
+
+    return load_torch_file(path, dims, consts)
+
+
+def self_contained(path: Path) -> bytes:
+    """A model file as one that needs no other beside it; raises CompileError."""
+    data = read_bytes(path)
+    if path.suffix != ".onnx" or data[4:8] == TFLITE_IDENTIFIER:
+        return data
+    from s2c.readers.onnx.file import self_contained
+
+    return self_contained(data, path.parent)
