@@ -114,6 +114,7 @@ class Graph:
     def __post_init__(self) -> None:
         if not self.output_names:
             object.__setattr__(self, "output_names", tuple(each.layer for each in self.outputs))
+        assert len(self.output_names) == len(self.outputs), (self.output_names, len(self.outputs))
 
     def nodes(self) -> list[Node]:
         """Each node once, after its inputs; inputs and states first. Deep graphs need no recursion."""

@@ -12,6 +12,9 @@ import numpy as np
 from s2c.ir import Quant, Type
 
 LOWEST, HIGHEST = -128, 127
+MOST_SHIFT = 127  # what int8 holds; accumulators that are shifted left by half as much are refused
+# What a stored value can be.
+LIMITS = {"i8": (LOWEST, HIGHEST), "i16": (-(1 << 15), (1 << 15) - 1)}
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -33,7 +36,7 @@ def quantize_multipliers(reals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs = [quantize_multiplier(float(each)) for each in np.atleast_1d(reals)]
     return (
         np.array([multiplier for multiplier, _ in pairs], np.int32),
-        np.array([shift for _, shift in pairs], np.int8),
+        np.array([min(shift, MOST_SHIFT) for _, shift in pairs], np.int8),
     )
 
 
@@ -69,14 +72,29 @@ def scale_once(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | 
 
 
 def scale_wide(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) -> np.ndarray:
-    """MultiplyByQuantizedMultiplier of int64: x * (multiplier / 2**16) * 2**(shift - 15), where the multiplier
-    is rounded to 15 bits and the product once, ties upwards. |x| is below 2**47, shift at least -31 and at
-    most 7.
+    """MultiplyByQuantizedMultiplier of int64: x * (multiplier / 2**16) * 2**(shift - 15), where the
+    multiplier is rounded to 15 bits and the product once, ties upwards. |x| is below 2**47, shift between -31
+    and 7.
     """
     wide = np.asarray(multiplier, np.int64)
     factor = np.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
     right = 15 - np.asarray(shift, np.int64)
     return np.asarray((np.asarray(x, np.int64) * factor + (np.int64(1) << (right - 1))) >> right)
+
+
+def split_multiplier(real: float) -> tuple[int, int, int]:
+    """real = (multiplier + fraction * 2**-31) * 2**(shift - 31) with both below 2**31, larger by 2**-62 at
+    most: then a product that is a tie, or rounds to one in float64, is rounded away from zero."""
+    mantissa, shift = math.frexp(real)
+    whole = int(math.ldexp(mantissa, 53)) * (1 << 9) + 1
+    return whole >> 31, whole & ((1 << 31) - 1), shift
+
+
+def scale_split(x: np.ndarray, multiplier: np.ndarray, fraction: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """x * (multiplier + fraction * 2**-31) * 2**(shift - 31), rounded once; |x| is below 2**31."""
+    right = 31 - np.asarray(shift, np.int64)
+    product = x * multiplier.astype(np.int64) + ((x * fraction.astype(np.int64)) >> 31)
+    return np.asarray((product + (np.int64(1) << (right - 1))) >> right)
 
 
 def saturate(x: np.ndarray, lo: int = LOWEST, hi: int = HIGHEST) -> np.ndarray:
@@ -94,14 +112,15 @@ def zero_of(kind: Type) -> int:
 
 
 def quantized_range(kind: Type, lo: float, hi: float) -> tuple[int, int]:
-    """The stored values that stand for the real clamp lo..hi, within int8."""
+    """The stored values that stand for the real clamp lo..hi, within the dtype."""
+    lowest, highest = LIMITS[kind.dtype]
     bounds = []
-    for bound, limit in ((lo, LOWEST), (hi, HIGHEST)):
+    for bound, limit in ((lo, lowest), (hi, highest)):
         if math.isinf(bound):
             bounds.append(limit)
         else:
             steps = round_half_away(bound / np.float32(scale_of(kind)))
-            bounds.append(min(max(steps + zero_of(kind), LOWEST), HIGHEST))
+            bounds.append(min(max(steps + zero_of(kind), lowest), highest))
     return bounds[0], bounds[1]
 
 

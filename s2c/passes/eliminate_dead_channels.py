@@ -14,6 +14,7 @@ summation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,8 @@ from s2c.ops.integer import HIGHEST, LOWEST, zero_of
 
 # Values of channels, one for each index of the last axis; NaN where a channel is not constant.
 Constants = Mapping[Node, np.ndarray]
+
+MOST_WORK = 1 << 24  # of finding the range of one channel of one node
 
 # Ops whose result cannot fall where an operand rises.
 RISING = frozenset(
@@ -138,6 +141,8 @@ def weighted(a: np.ndarray, x: np.ndarray, b: np.ndarray, y: np.ndarray) -> np.n
 
 def channelwise_range(node: Node, operands: list[Range]) -> Range:
     result = unknown(node)
+    if work(node) > MOST_WORK:
+        return result
     known = np.logical_and.reduce([np.isfinite(each.least) & np.isfinite(each.most) for each in operands])
     if node.op not in RISING:
         known &= np.logical_and.reduce([each.least == each.most for each in operands])
@@ -147,6 +152,12 @@ def channelwise_range(node: Node, operands: list[Range]) -> Range:
         result.least[known] = evaluate(smaller, [each.least[known] for each in operands]).min(axis=0)
         result.most[known] = evaluate(smaller, [each.most[known] for each in operands]).max(axis=0)
     return result
+
+
+def work(node: Node) -> int:
+    """Values that the op table's meaning of a node reads, for one channel."""
+    positions = node.type.size // max(channels_of(node), 1)
+    return int(positions * math.prod(node.attrs.get("kernel", ())))
 
 
 def narrowed(node: Node, kept: np.ndarray) -> Node:

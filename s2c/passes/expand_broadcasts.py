@@ -1,10 +1,11 @@
-"""Brings every broadcast of add, mul and zip into the form that kernels take: operand a whole, b repeated on outer
-and inner axes.
+"""Brings every broadcast of add, mul and zip into the form that kernels take: operand a whole, b repeated on
+outer and inner axes.
 
 before:  %2 = add(%0, %1) : f32[1,4,6]   with %0 : f32[1,1,6], %1 : f32[1,4,6]
 after:   %2 = add(%1, %0) : f32[1,4,6]
 
-Valid because ops whose operands change places commute, to the bit; an operand for which no such form exists is repeated by a gather.
+Valid because ops whose operands change places commute, to the bit; an operand for which no such form exists
+is repeated by a gather.
 """
 
 from __future__ import annotations
