@@ -19,7 +19,7 @@ from graphs import (
 )
 
 from s2c.inputs import lowest
-from s2c.ir import DTYPES, Graph, Node, Type, constant, input_node
+from s2c.ir import DTYPES, Graph, Node, Quant, Type, constant, input_node
 from s2c.ops import make
 from s2c.ops.cast import STEPS
 from s2c.ops.reduction import FOLDS
@@ -237,6 +237,26 @@ def recenters(pick: Pick, dtype: str) -> list[Node]:
 
 
 WIDE, ANY = ("i32", "i64"), ("f32", "f16", "bool", "i8", "u8", "i16", "u16", "u32", *("i32", "i64", "u64"))
+def layers16(pick: Pick, dtype: str) -> list[Node]:
+    """TFLite's int16 layers: patches, sums of int64 scaled in both ways, and largest values."""
+    source = generator(pick)
+    x = input_node("x", Type((2, 5, 4, 6), dtype, Quant((0.01,))))
+    geometry = {"stride": (1, 2), "dilation": (1, 1), "pads": ((1, 1), (0, 1))}
+    patches = make("window", (x,), "w", kernel=(3, 2), groups=2, value=0, **geometry)
+    results = [make("max", (x,), "m", size=3)]
+    for rounding, scales in (("once", 1), ("once", 8), ("twice", 1), ("twice", 8)):
+        attrs = {
+            "weight": source.integers(-127, 128, (2, 4, 18)).astype(np.int8),
+            "bias": source.integers(-(1 << 20), 1 << 20, 8),
+            "multiplier": source.integers(1 << 30, (1 << 31) - 1, scales).astype(np.int32),
+            "fraction": source.integers(0, (1 << 31) - 1, scales).astype(np.int32),
+            "shift": source.integers(-12, -6, scales).astype(np.int8),
+            "rounding": rounding,
+        }
+        results.append(make("matmul", (patches,), rounding, Quant((0.02,)), **attrs, lo=-300.0))
+    return results
+
+
 PLAIN: Mapping[str, tuple[Callable[[Pick, str], list[Node]], tuple[str, ...]]] = {
     "zip": (zips, (*WIDE, "bool")),
     "arithmetic": (arithmetic, WIDE),
@@ -249,6 +269,7 @@ PLAIN: Mapping[str, tuple[Callable[[Pick, str], list[Node]], tuple[str, ...]]] =
     "move": (moves, ANY),
     "rescale": (rescales, WIDE),
     "recenter": (recenters, ("i8", "u8")),
+    "layers16": (layers16, ("i16",)),
 }
 
 

@@ -18,6 +18,11 @@ TENSOR_TYPES = {
     "int16": tflite.TensorType.INT16,
     "int32": tflite.TensorType.INT32,
     "int64": tflite.TensorType.INT64,
+    "uint16": tflite.TensorType.UINT16,
+    "uint32": tflite.TensorType.UINT32,
+    "bool": tflite.TensorType.BOOL,
+    "complex64": tflite.TensorType.COMPLEX64,
+    "resource": tflite.TensorType.RESOURCE,
 }
 
 
@@ -57,40 +62,70 @@ class Op:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write(tensors: Sequence[Tensor], ops: Sequence[Op], outputs: Sequence[str], subgraphs: int = 1) -> bytes:
-    """A model; its inputs are the tensors that no op makes and that are neither constants nor variables."""
-    made = {name for op in ops for name in op.outputs}
-    known = {each.name for each in tensors if each.value is not None or each.is_variable}
-    inputs = [each.name for each in tensors if each.name not in made | known]
-    index = {each.name: place for place, each in enumerate(tensors)} | {"": -1}
+@dataclass(frozen=True)
+class Subgraph:
+    """inputs: names, where they are not all that no op makes and that are neither constants nor variables."""
+
+    tensors: Sequence[Tensor]
+    ops: Sequence[Op]
+    outputs: Sequence[str]
+    inputs: Sequence[str] | None = None
+
+    def input_names(self) -> Sequence[str]:
+        if self.inputs is not None:
+            return self.inputs
+        made = {name for op in self.ops for name in op.outputs}
+        known = {each.name for each in self.tensors if each.value is not None or each.is_variable}
+        return [each.name for each in self.tensors if each.name not in made | known]
+
+
+def write(tensors: Sequence[Tensor], ops: Sequence[Op], outputs: Sequence[str]) -> bytes:
+    """A model of one subgraph."""
+    return write_subgraphs([Subgraph(tensors, ops, outputs)])
+
+
+def write_subgraphs(graphs: Sequence[Subgraph]) -> bytes:
     builder = flatbuffers.Builder(1024)
+    tensors = [tensor for graph in graphs for tensor in graph.tensors]
     contents = [b""] + [b"" if each.value is None else each.value.tobytes() for each in tensors]
     buffers = [write_buffer(builder, content) for content in contents]
-    tables = [write_tensor(builder, each, place + 1) for place, each in enumerate(tensors)]
-    operators = [write_op(builder, op, place, index) for place, op in enumerate(ops)]
-    graphs = []
-    for _ in range(subgraphs):
-        parts = {
-            "Tensors": offsets(builder, tables),
-            "Inputs": integers(builder, [index[name] for name in inputs]),
-            "Outputs": integers(builder, [index[name] for name in outputs]),
-            "Operators": offsets(builder, operators),
-        }
-        graphs.append(table(builder, "SubGraph", parts))
-    codes = []
-    for op in ops:
-        custom = None if hasattr(tflite.BuiltinOperator, op.op) else builder.CreateString(op.op)
-        number = getattr(tflite.BuiltinOperator, op.op, tflite.BuiltinOperator.CUSTOM)
-        fields = {"BuiltinCode": number, "DeprecatedBuiltinCode": min(number, 127), "Version": 1}
-        codes.append(table(builder, "OperatorCode", fields | ({"CustomCode": custom} if custom else {})))
+    tables = []
+    codes = [write_code(builder, op) for graph in graphs for op in graph.ops]
+    first_tensor, first_op = 0, 0
+    for graph in graphs:
+        tables.append(write_subgraph(builder, graph, first_tensor, first_op))
+        first_tensor += len(graph.tensors)
+        first_op += len(graph.ops)
     model = {
         "Version": 3,
         "OperatorCodes": offsets(builder, codes),
-        "Subgraphs": offsets(builder, graphs),
+        "Subgraphs": offsets(builder, tables),
         "Buffers": offsets(builder, buffers),
     }
     builder.Finish(table(builder, "Model", model), b"TFL3")
     return bytes(builder.Output())
+
+
+def write_subgraph(builder: flatbuffers.Builder, graph: Subgraph, first_tensor: int, first_op: int) -> int:
+    index = {each.name: place for place, each in enumerate(graph.tensors)} | {"": -1}
+    tables = [
+        write_tensor(builder, each, first_tensor + place + 1) for place, each in enumerate(graph.tensors)
+    ]
+    operators = [write_op(builder, op, first_op + place, index) for place, op in enumerate(graph.ops)]
+    parts = {
+        "Tensors": offsets(builder, tables),
+        "Inputs": integers(builder, [index[name] for name in graph.input_names()]),
+        "Outputs": integers(builder, [index[name] for name in graph.outputs]),
+        "Operators": offsets(builder, operators),
+    }
+    return table(builder, "SubGraph", parts)
+
+
+def write_code(builder: flatbuffers.Builder, op: Op) -> int:
+    custom = None if hasattr(tflite.BuiltinOperator, op.op) else builder.CreateString(op.op)
+    number = getattr(tflite.BuiltinOperator, op.op, tflite.BuiltinOperator.CUSTOM)
+    fields = {"BuiltinCode": number, "DeprecatedBuiltinCode": min(number, 127), "Version": 1}
+    return table(builder, "OperatorCode", fields | ({"CustomCode": custom} if custom else {}))
 
 
 def table(builder: flatbuffers.Builder, kind: str, fields: Mapping[str, Any]) -> int:
@@ -148,7 +183,11 @@ def write_op(builder: flatbuffers.Builder, op: Op, code: int, index: Mapping[str
     }
     if op.kind:
         options = {
-            name: integers(builder, value) if isinstance(value, tuple) else value
+            name: integers(builder, value)
+            if isinstance(value, tuple)
+            else builder.CreateString(value)
+            if isinstance(value, str)
+            else value
             for name, value in op.options.items()
         }
         fields["BuiltinOptions"] = table(builder, f"{op.kind}Options", options)

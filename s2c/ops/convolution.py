@@ -44,8 +44,12 @@ def infer_conv2d(node: Node) -> Type:
 
 
 def result_scales(node: Node) -> np.ndarray:
-    """What a sum is multiplied by, per output (or one), from the scales of input, weights and result."""
+    """What a sum is multiplied by, per output (or one), from the scales of input, weights and result. attrs
+    narrow_scales: the first two are multiplied in float32, as TFLite does for uint8."""
     weight_scale = np.atleast_1d(np.asarray(node.attrs["weight_scale"], np.float32)).astype(np.float64)
+    if node.attrs.get("narrow_scales"):
+        product = np.float32(scale_of(node.inputs[0].type)) * weight_scale.astype(np.float32)
+        return np.asarray(product.astype(np.float64) / scale_of(node.type))
     return np.asarray(scale_of(node.inputs[0].type) * weight_scale / scale_of(node.type))
 
 

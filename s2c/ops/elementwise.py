@@ -22,6 +22,7 @@ from s2c.ops.integer import (
     scale_of,
     zero_of,
 )
+from s2c.ops.integer_rsqrt import rsqrt
 from s2c.ops.table import Op, Params, always, like_input
 
 ALL_VALUES = np.arange(LOWEST, HIGHEST + 1, dtype=np.int8)
@@ -80,6 +81,12 @@ def integer_hard_swish(node: Node, x: np.ndarray) -> np.ndarray:
     return saturate(rounding_shift_right(whole, -exponent) + zero_of(result))
 
 
+def integer_rsqrt(node: Node, x: np.ndarray) -> np.ndarray:
+    source, result = node.inputs[0].type, node.type
+    roots = np.array([rsqrt(int(each), source, result) for each in ALL_VALUES], np.int8)
+    return np.asarray(roots[x.astype(np.int64) - LOWEST])
+
+
 def multiplier16(real: np.float32) -> tuple[int, int]:
     """quantize_multiplier with a multiplier of 16 bits."""
     multiplier, shift = quantize_multiplier(float(real))
@@ -98,6 +105,7 @@ def high16(a: np.ndarray, b: int) -> np.ndarray:
 INTEGER_FUNCTIONS: Mapping[str, Callable[[Node, np.ndarray], np.ndarray]] = {
     "abs": integer_abs,
     "hard_swish": integer_hard_swish,
+    "rsqrt": integer_rsqrt,
 }
 
 
@@ -148,7 +156,7 @@ def eval_leaky_relu(node: Node, x: np.ndarray) -> np.ndarray:
 def lower_leaky_relu(node: Node) -> Node:
     if node.type.dtype == "i8":
         return tabulate(node)
-    return lower_slopes(node, np.float32(node.attrs["alpha"]).reshape(1))
+    return lower_slopes(node, np.asarray(node.attrs["alpha"], np.float32))
 
 
 def eval_prelu(node: Node, x: np.ndarray) -> np.ndarray:

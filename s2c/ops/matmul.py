@@ -9,13 +9,7 @@ import numpy as np
 from s2c.errors import error
 from s2c.ir import Node, Type
 from s2c.ops.clamp import bounds, integer_bounds, real_clamp
-from s2c.ops.integer import (
-    LOWEST,
-    saturate,
-    scale,
-    scale_once,
-    zero_of,
-)
+from s2c.ops.integer import LIMITS, scale, scale_once, scale_split, scale_wide, zero_of
 from s2c.ops.table import Consts, Params
 
 # matmul: output[r, g*N + n] = clamp(sum over k of input[r, g*K + k] * weight[g, n, k] + bias[g*N + n])
@@ -52,43 +46,56 @@ def matmul_sums(node: Node, x: np.ndarray) -> np.ndarray:
 
 def eval_matmul(node: Node, x: np.ndarray) -> np.ndarray:
     sums = matmul_sums(node, x)
-    if node.type.dtype == "i8":
-        accumulator = sums.astype(np.int64)
-        rescale = scale_once if rounds_once(node) else scale
-        scaled = rescale(accumulator, node.attrs["multiplier"], node.attrs["shift"])
-        y = saturate(scaled + matmul_zero(node), *integer_bounds(node))
+    if node.type.dtype in LIMITS:
+        scaled = scaled_sums(node, sums.astype(np.int64))
+        y = np.clip(scaled + matmul_zero(node), *integer_bounds(node)).astype(node.type.numpy)
     else:
         with np.errstate(over="ignore"):
             y = real_clamp(sums.astype(np.float32), *bounds(node))
-    return y.reshape(node.type.shape)
+    return np.asarray(y.reshape(node.type.shape))
+
+
+def scaled_sums(node: Node, sums: np.ndarray) -> np.ndarray:
+    multiplier, shift = node.attrs["multiplier"], node.attrs["shift"]
+    if not is_wide(node):
+        return np.asarray(ROUNDINGS[node.attrs.get("rounding", "twice")](sums, multiplier, shift))
+    if rounds_once(node):
+        return scale_split(sums, multiplier, node.attrs["fraction"], shift)
+    return scale_wide(sums, multiplier, shift)
 
 
 def matmul_consts(node: Node) -> Consts:
-    quantized = ("multiplier", "shift") if node.type.dtype == "i8" else ()
+    quantized: tuple[str, ...] = ("multiplier", "shift") if node.type.dtype in LIMITS else ()
+    if is_wide(node):
+        quantized = ("multiplier", "fraction", "shift")
     return {name: node.attrs[name] for name in ("weight", "bias", *quantized)}
 
 
 def matmul_params(node: Node) -> Params:
     rows, groups, columns, depth = matmul_extents(node)
     extents = {"rows": rows, "groups": groups, "columns": columns, "depth": depth}
-    if node.type.dtype != "i8":
+    if node.type.dtype not in LIMITS:
         lo, hi = bounds(node)
         return {**extents, "lo": float(lo), "hi": float(hi)}
     low, high = integer_bounds(node)
-    scales = scale_params(node.attrs["shift"], matmul_accumulator(node))
-    return {
-        **extents,
-        **scales,
-        "once": int(rounds_once(node)),
-        "zero": matmul_zero(node),
-        "lo": low,
-        "hi": high,
-    }
+    ends = {"zero": matmul_zero(node), "lo": low, "hi": high}
+    if is_wide(node):
+        return {**extents, "scales": len(node.attrs["shift"]), "once": int(rounds_once(node)), **ends}
+    scales = scale_params(node.attrs["shift"], matmul_reach(node))
+    return {**extents, **scales, "once": int(rounds_once(node)), **ends}
 
 
 def rounds_once(node: Node) -> bool:
     """Whether the product with the multiplier is rounded once; else twice, as TFLite's convolutions do."""
     return bool(node.attrs.get("rounding", "twice") == "once")
+
+
+def is_wide(node: Node) -> bool:
+    """Whether sums are int64, as in TFLite's int16 layers."""
+    return node.type.dtype == "i16"
+
+
+ROUNDINGS = {"twice": scale, "once": scale_once, "wide": scale_wide}
 
 
 def matmul_zero(node: Node) -> int:
@@ -113,7 +120,14 @@ def matmul_macs(node: Node) -> int:
     return math.prod(matmul_extents(node))
 
 
-def matmul_accumulator(node: Node) -> int:
+def matmul_reach(node: Node) -> int:
+    """The largest absolute value of a sum, in any order of summation."""
     weight = np.abs(node.attrs["weight"].astype(np.int64))
-    widest = weight.sum(axis=2).reshape(-1) * -LOWEST + np.abs(node.attrs["bias"].astype(np.int64))
+    lowest, _ = LIMITS[node.inputs[0].type.dtype]
+    widest = weight.sum(axis=2).reshape(-1) * -lowest + np.abs(node.attrs["bias"].astype(np.int64))
     return int(widest.max(initial=0))
+
+
+def matmul_accumulator(node: Node) -> int:
+    """What int32 has to hold: nothing where the sums are int64."""
+    return 0 if is_wide(node) else matmul_reach(node)

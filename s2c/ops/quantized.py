@@ -8,16 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from s2c.ir import DTYPES, Node, Type
-from s2c.ops.integer import scale, scale_once, scale_wide
-from s2c.ops.matmul import scale_params
+from s2c.ops.matmul import ROUNDINGS, scale_params
 from s2c.ops.movement import gather
 from s2c.ops.table import Consts, Op, Params
 
-# rescale: clamp(zero + x * multiplier * 2**(shift - 31), lo, hi) of plain integers x, as dtype; multiplier and
-# shift have one value, or one for each index of the last axis. bound: the largest |x|. rounding: "twice" and
-# "once" as a matmul rounds, or, of i64, "wide" as TFLite rounds the sums of int16 layers.
+# rescale: clamp(zero + x * multiplier * 2**(shift - 31), lo, hi) of plain integers x, as dtype; multiplier
+# and shift have one value, or one for each index of the last axis. bound: the largest |x|. rounding: "twice"
+# and "once" as a matmul rounds, or, of i64, "wide" as TFLite rounds the sums of int16 layers.
 
-ROUNDINGS = {"twice": scale, "once": scale_once, "wide": scale_wide}
 WIDE_LIMIT = 1 << 47
 
 
@@ -33,7 +31,8 @@ def infer_rescale(node: Node) -> Type:
 def eval_rescale(node: Node, x: np.ndarray) -> np.ndarray:
     attrs = node.attrs
     scaled = ROUNDINGS[attrs["rounding"]](x.astype(np.int64), attrs["multiplier"], attrs["shift"])
-    return np.clip(scaled + attrs["zero"], attrs["lo"], attrs["hi"]).astype(DTYPES[attrs["dtype"]])
+    clamped = np.clip(scaled + attrs["zero"], attrs["lo"], attrs["hi"])
+    return np.asarray(clamped.astype(DTYPES[attrs["dtype"]]).reshape(node.type.shape))
 
 
 def rescale_consts(node: Node) -> Consts:

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from s2c.ir import Node, constant
+from s2c.ir import Node
+from s2c.layers import basic
+from s2c.ops.core import round_away
+from s2c.ops.integer import HIGHEST, LOWEST
 from s2c.readers.tflite.layer import Layer, Reader
 from s2c.readers.tflite.schema import vector
+from s2c.readers.tflite.tensors import UNSIGNED
 
 
 def reshape(layer: Layer) -> Node:
@@ -39,15 +43,8 @@ def squeeze(layer: Layer) -> Node:
 def expand_dims(layer: Layer) -> Node:
     source = layer.any(0)
     shape = source.type.shape
-    axis = layer.axis(one(layer, 1, "axis"), len(shape) + 1)
+    axis = layer.axis(layer.one_integer(1, "axis"), len(shape) + 1)
     return layer.make("reshape", source, shape=(*shape[:axis], 1, *shape[axis:]))
-
-
-def one(layer: Layer, index: int, what: str) -> int:
-    values = layer.integers(index, what)
-    if len(values) != 1:
-        raise layer.error(f"one {what}", str(list(values)), "export the model again")
-    return values[0]
 
 
 def transpose(layer: Layer) -> Node:
@@ -58,9 +55,21 @@ def transpose(layer: Layer) -> Node:
 
 
 def concatenation(layer: Layer) -> Node:
-    nodes = [layer.any(index) for index in range(len(layer.inputs))]
+    nodes = [rescaled(layer, layer.any(index)) for index in range(len(layer.inputs))]
     axis = layer.axis(layer.option("Axis"), len(layer.any(0).type.shape))
     return layer.clamped(layer.make("concat", *nodes, axis=axis))
+
+
+def rescaled(layer: Layer, node: Node) -> Node:
+    """An int8 part on the result's scale: LiteRT rescales those of uint8 models in float32."""
+    before, after = node.type.quant, layer.quant
+    if before is None or after is None or before == after or layer.outputs[0].dtype != "UINT8":
+        return node
+    ratio = np.float32(before.scale[0]) * (np.float32(1) / np.float32(after.scale[0]))
+    bias = np.float32(-(before.zero + UNSIGNED)) * ratio
+    real = np.arange(256, dtype=np.float32) * ratio + bias
+    table = np.clip(round_away(real) + after.zero, LOWEST, HIGHEST).astype(np.int8)
+    return layer.make("map", node, table=table)
 
 
 def pack(layer: Layer) -> Node:
@@ -81,7 +90,7 @@ def unpack(layer: Layer) -> tuple[Node, ...]:
 
 def split(layer: Layer) -> tuple[Node, ...]:
     source = layer.any(1)
-    axis = layer.axis(one(layer, 0, "axis"), len(source.type.shape))
+    axis = layer.axis(layer.one_integer(0, "axis"), len(source.type.shape))
     count = len(layer.outputs)
     extent = source.type.shape[axis]
     if extent % count:
@@ -91,7 +100,7 @@ def split(layer: Layer) -> tuple[Node, ...]:
 
 def split_v(layer: Layer) -> tuple[Node, ...]:
     source = layer.any(0)
-    axis = layer.axis(one(layer, 2, "axis"), len(source.type.shape))
+    axis = layer.axis(layer.one_integer(2, "axis"), len(source.type.shape))
     sizes = layer.integers(1, "sizes")
     if sizes.count(-1) == 1:
         rest = source.type.shape[axis] - sum(each for each in sizes if each != -1)
@@ -120,7 +129,7 @@ def cut(layer: Layer, source: Node, axis: int, sizes: tuple[int, ...]) -> tuple[
 
 def pad(layer: Layer) -> Node:
     """PADV2 stores its value in a third input, in the output's quantization; PAD pads with a real zero."""
-    source = layer.real()
+    source = layer.any(0)
     rank = len(source.type.shape)
     pairs = layer.integers(1, "pads")
     if len(pairs) != 2 * rank:
@@ -187,24 +196,164 @@ def strided_slice(layer: Layer) -> Node:
     return layer.reshape(node, kept)
 
 
-def shape_(layer: Layer) -> Node:
-    """Shapes are fixed, so they are constants."""
-    return constant(np.array(layer.any(0).type.shape, np.int32), layer.name)
+def tile(layer: Layer) -> Node:
+    return layer.make("tile", layer.any(0), repeats=layer.integers(1, "repeats"))
+
+
+MOST_PLACES = 1 << 20
+
+
+def mirror_pad(layer: Layer) -> Node:
+    """Mode REFLECT leaves out the border, SYMMETRIC repeats it."""
+    node = layer.any(0)
+    shape = node.type.shape
+    pairs = layer.integers(1, "pads")
+    skip = 0 if layer.option("Mode") else 1
+    fits = len(pairs) == 2 * len(shape) and all(
+        0 <= pad <= shape[index // 2] - skip for index, pad in enumerate(pairs)
+    )
+    if not fits:
+        raise layer.error(f"two pads for each axis of {list(shape)}, no larger", str(pairs), "pad by less")
+    layer.at_most(max(shape, default=0), MOST_PLACES, "extents")
+    for axis, extent in enumerate(shape):
+        places = np.arange(-pairs[2 * axis], extent + pairs[2 * axis + 1])
+        mirrored = np.where(places < 0, skip - 1 - places, places)
+        mirrored = np.where(mirrored >= extent, 2 * extent - 1 - skip - mirrored, mirrored)
+        if len(places) > extent:
+            node = basic.gather_constant(node, axis, mirrored, layer.name)
+    return node
+
+
+def reverse(layer: Layer) -> Node:
+    node = layer.any(0)
+    for axis in sorted({layer.axis(axis, len(node.type.shape)) for axis in layer.integers(1, "axes")}):
+        node = basic.flip(node, axis, layer.name)
+    return node
+
+
+def reverse_sequence(layer: Layer) -> Node:
+    """The first elements of each sequence turned round, as many as a constant says."""
+    source = layer.any(0)
+    shape = source.type.shape
+    along, batch = (layer.axis(layer.option(name), len(shape)) for name in ("SeqDim", "BatchDim"))
+    lengths = np.array(layer.integers(1, "lengths"))
+    if (
+        along == batch
+        or lengths.shape != (shape[batch],)
+        or lengths.min() < 0
+        or lengths.max() > shape[along]
+    ):
+        raise layer.error(
+            f"{shape[batch]} lengths of 0 to {shape[along]}", str(lengths.tolist()), "export it again"
+        )
+    layer.at_most(source.type.size, MOST_PLACES, "elements")
+    places = np.indices(shape)
+    length = lengths[places[batch]]
+    places[along] = np.where(places[along] < length, length - 1 - places[along], places[along])
+    flat = np.ravel_multi_index(tuple(places), shape)
+    return basic.gather_constant(basic.reshape(source, (-1,), layer.name), 0, flat, layer.name)
+
+
+def space_to_depth(layer: Layer) -> Node:
+    batch, height, width, channels = nhwc(layer, layer.any(0)).type.shape
+    size = layer.integer("BlockSize")
+    if height % size or width % size:
+        raise layer.error(f"height and width in steps of {size}", f"{height}, {width}", "pad the input")
+    split = layer.make(
+        "reshape", layer.any(0), shape=(batch, height // size, size, width // size, size, channels)
+    )
+    moved = layer.make("transpose", split, perm=(0, 1, 3, 2, 4, 5))
+    return layer.make("reshape", moved, shape=(batch, height // size, width // size, size * size * channels))
+
+
+def depth_to_space(layer: Layer) -> Node:
+    batch, height, width, channels = nhwc(layer, layer.any(0)).type.shape
+    size = layer.integer("BlockSize")
+    if channels % (size * size):
+        raise layer.error(f"channels in steps of {size * size}", f"{channels}", "check the layer")
+    depth = channels // (size * size)
+    split = layer.make("reshape", layer.any(0), shape=(batch, height, width, size, size, depth))
+    moved = layer.make("transpose", split, perm=(0, 1, 3, 2, 4, 5))
+    return layer.make("reshape", moved, shape=(batch, height * size, width * size, depth))
+
+
+def nhwc(layer: Layer, node: Node) -> Node:
+    if len(node.type.shape) != 4:
+        raise layer.error(
+            "an input [batch, height, width, channels]", str(node.type), "reshape it to four axes"
+        )
+    return node
+
+
+def blocks_and_pairs(layer: Layer, what: str) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """The extents of a block and two numbers for each."""
+    blocks, flat = layer.integers(1, "block"), layer.integers(2, what)
+    rank = len(layer.any(0).type.shape)
+    if not 0 < len(blocks) < rank or len(flat) != 2 * len(blocks) or min(blocks) < 1 or min(flat) < 0:
+        raise layer.error(f"a block of up to {rank - 1} axes with {what}", f"{blocks} and {flat}", "mend it")
+    return blocks, list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def space_to_batch(layer: Layer) -> Node:
+    """Padded with a real zero, then cut into blocks whose places become the batch."""
+    source = layer.any(0)
+    blocks, pads = blocks_and_pairs(layer, "pads")
+    rest = len(source.type.shape) - 1 - len(blocks)
+    zero = source.type.quant.zero if source.type.quant else 0
+    padded = basic.pad(source, [(0, 0), *pads, *[(0, 0)] * rest], layer.name, zero)
+    batch, *extents = padded.type.shape
+    outer = list(zip(extents, blocks, strict=False))
+    if any(extent % block for extent, block in outer):
+        raise layer.error(f"padded extents in steps of {blocks}", f"{extents}", "pad the input")
+    tail = extents[len(blocks) :]
+    split = (batch, *(each for extent, block in outer for each in (extent // block, block)), *tail)
+    node = layer.make("reshape", padded, shape=split)
+    places, counts = range(2, 2 * len(blocks) + 1, 2), range(1, 2 * len(blocks), 2)
+    perm = (*places, 0, *counts, *range(2 * len(blocks) + 1, len(split)))
+    node = layer.make("transpose", node, perm=perm)
+    shape = (batch * math.prod(blocks), *(extent // block for extent, block in outer), *tail)
+    return layer.make("reshape", node, shape=shape)
+
+
+def batch_to_space(layer: Layer) -> Node:
+    """The inverse of space_to_batch; crops take away what it padded."""
+    blocks, crops = blocks_and_pairs(layer, "crops")
+    batch, *extents = layer.any(0).type.shape
+    if batch % math.prod(blocks):
+        raise layer.error(f"a batch in steps of {math.prod(blocks)}", f"{batch}", "check the layer")
+    axes = len(blocks)
+    rest = batch // math.prod(blocks)
+    node = layer.make("reshape", layer.any(0), shape=(*blocks, rest, *extents))
+    pairs = [each for axis in range(axes) for each in (axes + 1 + axis, axis)]
+    node = layer.make("transpose", node, perm=(axes, *pairs, *range(2 * axes + 1, axes + 1 + len(extents))))
+    merged = [extent * block for extent, block in zip(extents, blocks, strict=False)]
+    node = layer.make("reshape", node, shape=(rest, *merged, *extents[axes:]))
+    for axis, (before, after) in enumerate(crops):
+        count = merged[axis] - before - after
+        node = basic.narrow(node, axis + 1, before, count, layer.name)
+    return node
 
 
 MOVEMENT: Mapping[str, Reader] = {
+    "BATCH_TO_SPACE_ND": Reader(batch_to_space),
     "CONCATENATION": Reader(concatenation, "ConcatenationOptions"),
+    "DEPTH_TO_SPACE": Reader(depth_to_space, "DepthToSpaceOptions"),
     "EXPAND_DIMS": Reader(expand_dims),
+    "MIRROR_PAD": Reader(mirror_pad, "MirrorPadOptions"),
     "PACK": Reader(pack, "PackOptions"),
     "PAD": Reader(pad),
     "PADV2": Reader(pad),
     "RESHAPE": Reader(reshape),
-    "SHAPE": Reader(shape_),
+    "REVERSE_SEQUENCE": Reader(reverse_sequence, "ReverseSequenceOptions"),
+    "REVERSE_V2": Reader(reverse),
     "SLICE": Reader(slice_),
+    "SPACE_TO_BATCH_ND": Reader(space_to_batch),
+    "SPACE_TO_DEPTH": Reader(space_to_depth, "SpaceToDepthOptions"),
     "SPLIT": Reader(split),
     "SPLIT_V": Reader(split_v),
     "SQUEEZE": Reader(squeeze, "SqueezeOptions"),
     "STRIDED_SLICE": Reader(strided_slice, "StridedSliceOptions"),
+    "TILE": Reader(tile),
     "TRANSPOSE": Reader(transpose),
     "UNPACK": Reader(unpack, "UnpackOptions"),
 }

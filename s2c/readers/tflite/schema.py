@@ -29,6 +29,9 @@ STORED: Mapping[str, np.dtype[Any]] = {
     "INT16": np.dtype("<i2"),
     "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
     "BOOL": np.dtype("?"),
 }
 
@@ -69,12 +72,11 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class File:
+class Subgraph:
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    subgraphs: int
 
 
 def damaged(found: str) -> CompileError:
@@ -90,27 +92,33 @@ def guarded() -> Iterator[None]:
         raise damaged(f"damage: {type(problem).__name__} while reading it") from problem
 
 
-def read_file(data: bytes) -> File:
-    """The first subgraph of a model, with views into `data` as constants."""
+def read_file(data: bytes) -> tuple[Subgraph, ...]:
+    """The subgraphs of a model, the main one first, with views into `data` as constants."""
     with guarded():
         model = tflite.Model.GetRootAs(data, 0)
-        subgraphs = model.SubgraphsLength()
-        if subgraphs < 1:
+        if model.SubgraphsLength() < 1:
             raise damaged("damage: no subgraph")
-        graph = model.Subgraphs(0)
         budget = Budget(len(data))
-        tensors = rows(
-            data, graph.TensorsLength(), lambda index: read_tensor(data, model, graph, index, budget)
-        )
         codes = rows(data, model.OperatorCodesLength(), lambda index: read_code(model, index))
-        operators = rows(
+        return rows(
             data,
-            graph.OperatorsLength(),
-            lambda index: read_operator(graph, index, codes, len(tensors), budget),
+            model.SubgraphsLength(),
+            lambda index: read_subgraph(data, model, model.Subgraphs(index), codes, budget),
         )
-        inputs = indices(graph.InputsAsNumpy(), len(tensors), budget)
-        outputs = indices(graph.OutputsAsNumpy(), len(tensors), budget)
-    return File(tensors, operators, inputs, outputs, subgraphs)
+
+
+def read_subgraph(data: bytes, model: Any, graph: Any, codes: tuple[str, ...], budget: Budget) -> Subgraph:
+    """No part of a subgraph is shared with another one in a real file: each takes its four bytes."""
+    budget.take(4 * (graph.TensorsLength() + graph.OperatorsLength()))
+    tensors = rows(data, graph.TensorsLength(), lambda index: read_tensor(data, model, graph, index, budget))
+    operators = rows(
+        data,
+        graph.OperatorsLength(),
+        lambda index: read_operator(graph, index, codes, len(tensors), budget),
+    )
+    inputs = indices(graph.InputsAsNumpy(), len(tensors), budget)
+    outputs = indices(graph.OutputsAsNumpy(), len(tensors), budget)
+    return Subgraph(tensors, operators, inputs, outputs)
 
 
 @dataclass
@@ -211,9 +219,19 @@ def buffer_of(data: bytes, model: Any, tensor: Any) -> np.ndarray:
 
 
 def read_value(stored: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    size = math.prod(shape)
+    if stored.size and dtype == "INT4":
+        return read_nibbles(stored, size).reshape(shape)
     if not stored.size or dtype not in STORED:
         return None
-    size = math.prod(shape)
     if min(shape, default=1) < 0 or size * STORED[dtype].itemsize != stored.size:
         raise damaged(f"damage: {stored.size} bytes for {dtype.lower()} {list(shape)}")
     return np.frombuffer(stored, STORED[dtype]).reshape(shape)
+
+
+def read_nibbles(stored: np.ndarray, size: int) -> np.ndarray:
+    """Signed values of four bits, the lower half of each byte first."""
+    if size < 0 or (size + 1) // 2 != stored.size:
+        raise damaged(f"damage: {stored.size} bytes for {size} values of int4")
+    pairs = np.stack((stored << 4, stored), axis=-1).astype(np.uint8)
+    return (pairs.view(np.int8) >> 4).reshape(-1)[:size]
