@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from s2c.errors import CompileError, Problem
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from s2c.program import Program
 
@@ -19,16 +22,18 @@ __all__ = ["CompileError", "compile", "load"]
 
 
 def compile(
-    model: str | Path,
+    model: str | Path | nn.Module,
     target: str = "host",
     dims: Mapping[str, int] | None = None,
     consts: Mapping[str, np.ndarray] | None = None,
     name: str | None = None,
     cc: str | None = None,
     states: Mapping[str, str] | None = None,
+    example_inputs: Sequence[Any] | None = None,
 ) -> Program:
-    """The program of a .tflite or .onnx model for a target; raises CompileError with all that is wrong.
+    """The program of a model for a target; raises CompileError with all that is wrong.
 
+    model is a file (.onnx, .tflite, .pt2, .h5, ..) or a torch module, which is exported with example_inputs.
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
     default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
     each with the output that holds its value for the next call: the program keeps them.
@@ -37,22 +42,47 @@ def compile(
     from s2c.driver import compile_model, make_request
     from s2c.program import Program
 
-    refuse_arguments(model, {} if dims is None else dims, {} if consts is None else consts)
+    refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
-    compilation = compile_model(make_request(model, target, name, sizes, consts, cc, states))
-    temporary = tempfile.TemporaryDirectory(prefix="s2c-")
-    write_artifact(compilation, Path(temporary.name))
+    with model_path(model, example_inputs) as path:
+        compilation = compile_model(make_request(path, target, name, sizes, consts, cc, states))
+        temporary = tempfile.TemporaryDirectory(prefix="s2c-")
+        write_artifact(compilation, Path(temporary.name))
     return Program(Path(temporary.name), temporary)
 
 
-def refuse_arguments(model: object, dims: object, consts: object) -> None:
+def is_module(model: object) -> bool:
+    """Whether it is a torch.nn.Module; where torch was never imported, nothing is."""
+    return "torch" in sys.modules and isinstance(model, sys.modules["torch"].nn.Module)
+
+
+@contextmanager
+def model_path(model: Any, example_inputs: Sequence[Any] | None) -> Iterator[str | Path]:
+    """A file as it is; a torch module as a temporary .pt2 file named after its class."""
+    if not is_module(model):
+        yield model
+        return
+    from s2c.readers.torch import write_module
+
+    with tempfile.TemporaryDirectory(prefix="s2c-") as folder:
+        yield write_module(model, tuple(example_inputs or ()), Path(folder))
+
+
+def refuse_arguments(model: object, example_inputs: object, dims: object, consts: object) -> None:
     """What Python does not check: the types of compile's arguments. Raises CompileError with all problems."""
     import numpy as np
 
     problems = []
-    if not isinstance(model, (str, Path)):
-        found = type(model).__name__
-        problems.append(Problem("model", "the path of a file", found, "write the model to a file"))
+    if is_module(model):
+        if example_inputs is None:
+            do = "give a tuple of tensors"
+            problems.append(Problem("example_inputs", "inputs of the module", "none", do))
+    elif not isinstance(model, (str, Path)):
+        found, wanted = type(model).__name__, "the path of a file, or a torch module"
+        problems.append(Problem("model", wanted, found, "write the model to a file"))
+    elif example_inputs is not None:
+        wanted, do = "none for a file, which has its own", "leave them out"
+        problems.append(Problem("example_inputs", wanted, type(example_inputs).__name__, do))
     for what, value in (("dims", dims), ("consts", consts)):
         if not isinstance(value, Mapping):
             problems.append(Problem(what, "a dict by name", repr(value), f'write {what}={{"name": value}}'))

@@ -67,10 +67,11 @@ def tflite_coverage() -> Coverage:
     import tflite
 
     from s2c.readers.tflite import READERS
+    from s2c.readers.tflite.control import CONTROL
 
     none = {"CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES"}
     known = {name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)} - none
-    return Coverage("tflite", "built-in ops", len(known), read_ops(READERS))
+    return Coverage("tflite", "built-in ops", len(known), read_ops({**READERS, **CONTROL}))
 
 
 def torch_coverage() -> Coverage:

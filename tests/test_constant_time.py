@@ -225,5 +225,5 @@ def assert_constant(path: Path) -> None:
         assert found.instructions is not None
         assert found.instructions["min"] == found.instructions["max"]
         assert found.mallocs == 0
-        # Where activations are quantized at run time, rounding alone moves an output by a step, and verify says so.
+        # Quantization at run time can amplify a rounding to a whole step; verify then says so.
         assert all(text.startswith("outputs: ") for text in found.unproved)

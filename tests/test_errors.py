@@ -681,10 +681,27 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "__init__.py:refuse_arguments", "model: wanted the path of a file, found bytes; write the model to a file"
+    "__init__.py:refuse_arguments",
+    "model: wanted the path of a file, or a torch module, found bytes; write the model to a file",
 )
 def _(folder: Path) -> object:
     return s2c.compile(b"model")  # type: ignore[arg-type]
+
+
+@row(
+    "__init__.py:refuse_arguments",
+    "example_inputs: wanted none for a file, which has its own, found tuple; leave them out",
+)
+def _(folder: Path) -> object:
+    return s2c.compile("net.onnx", example_inputs=())
+
+
+@row(
+    "__init__.py:refuse_arguments",
+    "example_inputs: wanted inputs of the module, found none; give a tuple of tensors",
+)
+def _(folder: Path) -> object:
+    return s2c.compile(pytest.importorskip("torch").nn.Linear(2, 2))
 
 
 @row(

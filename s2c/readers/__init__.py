@@ -14,7 +14,7 @@ from s2c.errors import CompileError, error
 from s2c.ir import Graph
 
 TFLITE_IDENTIFIER = b"TFL3"
-TORCH_SUFFIXES = (".pt2", ".pt", ".pth")
+TORCH_SUFFIXES = (".pt2", ".pt", ".pth", ".th")
 KERAS_SUFFIXES = (".h5", ".hdf5")
 MOST_FILE_BYTES = 1 << 31
 # What readers, which see bytes alone, call the model as a whole.
