@@ -28,7 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite, .onnx, .pt2 or .h5 file.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file.")
+]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that s2c compile wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Dims = Annotated[

@@ -237,6 +237,8 @@ def recenters(pick: Pick, dtype: str) -> list[Node]:
 
 
 WIDE, ANY = ("i32", "i64"), ("f32", "f16", "bool", "i8", "u8", "i16", "u16", "u32", *("i32", "i64", "u64"))
+
+
 def layers16(pick: Pick, dtype: str) -> list[Node]:
     """TFLite's int16 layers: patches, sums of int64 scaled in both ways, and largest values."""
     source = generator(pick)

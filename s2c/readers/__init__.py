@@ -22,7 +22,7 @@ WHOLE_MODEL = "model"
 
 
 def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
-    """The Graph of a .tflite, .onnx, torch or Keras file; raises CompileError with all problems of the file.
+    """The Graph of a model file of any format that is read; raises CompileError with all problems of the file.
 
     dims sets unknown dimensions by name; consts binds inputs by name to arrays.
     """
@@ -96,7 +96,7 @@ def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping
         return load_rtneural(data, dims, consts)
     raise error(
         str(path),
-        "a .tflite, .onnx, .pt2 or .h5 file",
+        "a .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file",
         path.suffix or "no suffix",
         "export the model to one of them",
     )
