@@ -79,7 +79,10 @@ def take_along(x: Node, indices: Node, axis: int, layer: str) -> Node:
 def gather_nd(x: Node, indices: Node, batch_axes: int, layer: str) -> Node:
     """x at the positions that the last axis of indices holds, behind batch_axes that both have."""
     shape = x.type.shape
-    depth = indices.type.shape[-1]
+    depth = depth_of(indices, len(shape) - batch_axes, layer)
+    if batch_axes < 0 or indices.type.shape[:batch_axes] != shape[:batch_axes]:
+        found = f"{indices.type} with {batch_axes} batch axes"
+        raise error(layer, f"indices behind the batch axes of {x.type}", found, "check the layer's indices")
     batch, extents = shape[:batch_axes], shape[batch_axes : batch_axes + depth]
     rest = shape[batch_axes + depth :]
     rows = (math.prod(batch), math.prod(extents), math.prod(rest))
@@ -90,6 +93,15 @@ def gather_nd(x: Node, indices: Node, batch_axes: int, layer: str) -> Node:
         places = first + flat.attrs["value"] * rows[2] + np.arange(rows[2])
         return gather_flat(x, places.reshape(result), layer)
     return reshape(pick(reshape(x, rows, layer), flat, layer), result, layer)
+
+
+def depth_of(indices: Node, most: int, layer: str) -> int:
+    """How many axes a row of indices chooses a position of."""
+    rows = indices.type.shape
+    if not rows or not 1 <= rows[-1] <= most:
+        wanted = f"indices whose last axis has 1 to {most} columns"
+        raise error(layer, wanted, str(indices.type), "check the layer's indices")
+    return rows[-1]
 
 
 def flat_positions(indices: Node, extents: Sequence[int], layer: str) -> Node:
@@ -200,7 +212,11 @@ def scatter_along(x: Node, indices: Node, updates: Node, axis: int, reduction: s
 
 def scatter_nd(x: Node, indices: Node, updates: Node, reduction: str, layer: str) -> Node:
     """x with updates [*indices.shape[:-1], *rest] at the positions in the last axis of indices."""
-    shape, depth = x.type.shape, indices.type.shape[-1]
+    shape = x.type.shape
+    depth = depth_of(indices, len(shape), layer)
+    wanted = (*indices.type.shape[:-1], *shape[depth:])
+    if updates.type.shape != wanted:
+        raise error(layer, f"updates {list(wanted)}", str(updates.type), "check the layer's updates")
     extent, inner = math.prod(shape[:depth]), math.prod(shape[depth:])
     flat = reshape(flat_positions(indices, shape[:depth], layer), (-1,), layer)
     if is_constant(flat):

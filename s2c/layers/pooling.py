@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from s2c.errors import error
 from s2c.ir import Node, constant
 from s2c.layers.basic import (
     add,
@@ -24,6 +25,8 @@ from s2c.layers.basic import (
 from s2c.layers.limits import check_constants, check_rounds, iota
 from s2c.layers.windows import Window, as_image, as_spatial, taps
 from s2c.ops import make
+
+MOST_POWER = 64
 
 # x [batch, *spatial, channels]
 
@@ -60,6 +63,8 @@ def lp_pool(x: Node, window: Window, p: int, layer: str) -> Node:
 
 
 def power(x: Node, p: int, layer: str) -> Node:
+    if not 1 <= p <= MOST_POWER:
+        raise error(layer, f"a p of 1 to {MOST_POWER}", str(p), "check the layer's p")
     result = x
     for _ in range(p - 1):
         result = mul(result, x, layer)

@@ -22,7 +22,7 @@ WHOLE_MODEL = "model"
 
 
 def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndarray]) -> Graph:
-    """The Graph of a model file of any format that is read; raises CompileError with all problems of the file.
+    """The Graph of a file of any format that is read; raises CompileError with all its problems.
 
     dims sets unknown dimensions by name; consts binds inputs by name to arrays.
     """

@@ -106,6 +106,8 @@ def selu(source: Source) -> Value:
 
 def celu(source: Source) -> Value:
     alpha = float(source.attrs.get("alpha", 1.0))
+    if not math.isfinite(alpha) or alpha == 0:
+        raise refuse(source, "an alpha other than 0", str(alpha), "check the layer's alpha")
     return scaled_elu(activation(source), 1.0, alpha, 1.0 / alpha, source.layer)
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import shorten
 
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, helper
 
 from s2c.errors import CompileError, error
 from s2c.ir import Node
-from s2c.readers.onnx.fold import fold
+from s2c.readers.onnx.file import MOST_AXES
+from s2c.readers.onnx.fold import FOLDS, fold
 from s2c.readers.onnx.functions import (
     Function,
     bound_attributes,
+    has_function,
     schema_function,
+    schema_of,
 )
 from s2c.readers.onnx.scope import (
     Scope,
@@ -39,6 +43,7 @@ from s2c.readers.onnx.table import MOVES, OF_CONSTANTS, READERS, REFUSED
 
 OURS = (AssertionError, AttributeError, NameError, NotImplementedError, TimeoutError)
 MOST_ELEMENTS = 1 << 28
+LONGEST = 200  # letters of what another library says
 PREVIEW = "ai.onnx.preview"  # has ops, in version 1, that ONNX defines by functions
 MOST_DEPTH = 40  # of functions and graphs within each other
 
@@ -55,6 +60,8 @@ def read_node(scope: Scope, node: NodeProto) -> None:
     found = [value for value in values if value is not None]
     if len(found) == len(values):
         results = results_of(scope, layer, node, found)
+    else:
+        look_up(scope, layer, node)
     for index, name in enumerate(node.output):
         if not name:
             continue
@@ -68,11 +75,20 @@ def read_node(scope: Scope, node: NodeProto) -> None:
             )
 
 
+def look_up(scope: Scope, layer: str, node: NodeProto) -> None:
+    """Whether the op is one to read, where its inputs are not known for what is wrong with others."""
+    try:
+        check_op(scope, layer, node)
+    except CompileError as problem:
+        scope.reading.problems.extend(problem.problems)
+
+
 def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]) -> tuple[Anything, ...]:
     """The node's outputs; none where it has a problem."""
     reading = scope.reading
     try:
         count_node(reading, layer)
+        check_op(scope, layer, node)
         whole = with_bound_attributes(scope, node)
         results = tuple(map(known_value, run(scope, layer, whole, values)))
         for result in results:
@@ -83,12 +99,13 @@ def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anyth
     except Exception as problem:
         # A damaged node, or inputs that do not fit it, can break any assumption, here or inside onnx and
         # numpy: report it like the others. Where a well-formed one breaks an assertion, we are wrong.
-        if isinstance(problem, OURS) and is_well_formed(node, scope.opset):
+        fault = fault_of(node, scope.opset)
+        if isinstance(problem, OURS) and not fault:
             raise
         reading.refuse(
             layer,
             f"a well-formed {node.op_type}",
-            f"{type(problem).__name__}: {problem}".splitlines()[0],
+            fault or shorten(f"{type(problem).__name__}: {problem}", LONGEST, placeholder=" .."),
             "check the file with onnx.checker.check_model",
         )
     return ()
@@ -112,12 +129,7 @@ def run(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]) -
     if (node.domain, node.op_type) in scope.reading.functions:
         function = scope.reading.functions[node.domain, node.op_type]
         return call(scope, layer, node, function, values)
-    if node.domain not in (*OWN_DOMAINS, PREVIEW):
-        raise foreign(layer, node)
     is_own = node.domain in OWN_DOMAINS
-    if is_own and node.op_type in REFUSED:
-        wanted, do = REFUSED[node.op_type]
-        raise error(layer, wanted, node.op_type, do)
     folded = fold(node, layer, scope.opset, values) if is_own else None
     if folded is not None:
         count_bytes(scope.reading, layer, folded)
@@ -128,11 +140,44 @@ def run(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]) -
         raise of_unknown_shape(layer, node.op_type)
     body = schema_function(node, scope.opset if is_own else 1, values)
     if body is None:
-        do = "write it with ops that s2c reads"
-        if onnx.defs.has(node.op_type) and values:
-            do += ", or bind the inputs that it comes from with --const"
-        raise error(layer, "an ONNX op that s2c reads", node.op_type, do)
+        raise unknown(layer, node)
     return call(scope, layer, node, body, values)
+
+
+def check_op(scope: Scope, layer: str, node: NodeProto) -> None:
+    """Raises for an op that is not read whatever its inputs are, or an attribute of another type than its."""
+    if (node.domain, node.op_type) in scope.reading.functions:
+        return
+    if node.domain not in (*OWN_DOMAINS, PREVIEW):
+        raise foreign(layer, node)
+    is_own = node.domain in OWN_DOMAINS
+    if is_own and node.op_type in REFUSED:
+        wanted, do = REFUSED[node.op_type]
+        raise error(layer, wanted, node.op_type, do)
+    schema = schema_of(node, scope.opset if is_own else 1)
+    is_read = is_own and any(node.op_type in table for table in (READERS, FOLDS, OF_CONSTANTS))
+    if not is_read and not has_function(schema):
+        raise unknown(layer, node)
+    if schema is not None:
+        check_attributes(layer, node, schema)
+
+
+def unknown(layer: str, node: NodeProto) -> CompileError:
+    do = "write it with ops that s2c reads"
+    if onnx.defs.has(node.op_type) and node.input:
+        do += ", or bind the inputs that it comes from with --const"
+    return error(layer, "an ONNX op that s2c reads", node.op_type, do)
+
+
+def check_attributes(layer: str, node: NodeProto, schema: onnx.defs.OpSchema) -> None:
+    for each in node.attribute:
+        declared = schema.attributes.get(each.name)
+        if declared is not None and each.type != declared.type.value:
+            wanted, found = (
+                AttributeProto.AttributeType.Name(kind) for kind in (declared.type.value, each.type)
+            )
+            wanted, found = f"{node.op_type}'s {each.name} of type {wanted.lower()}", found.lower()
+            raise error(layer, wanted, found, "check the file with onnx.checker.check_model")
 
 
 def foreign(layer: str, node: NodeProto) -> CompileError:
@@ -175,20 +220,28 @@ def attribute(proto: AttributeProto) -> object:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def is_well_formed(node: NodeProto, opset: int) -> bool:
+def fault_of(node: NodeProto, opset: int) -> str:
+    """What onnx finds wrong with a node by itself."""
     context = onnx.checker.C.CheckerContext()
     context.ir_version = onnx.IR_VERSION
     context.opset_imports = {"": opset}
     try:
         onnx.checker.check_node(node, context)
-    except (onnx.checker.ValidationError, UnicodeDecodeError):
-        return False
-    return True
+    except UnicodeDecodeError:
+        return "names that are no UTF-8"
+    except onnx.checker.ValidationError as problem:
+        return shorten(str(problem).splitlines()[0], LONGEST, placeholder=" ..")
+    return ""
 
 
 def check_size(layer: str, value: Anything) -> None:
     node = value.node if isinstance(value, Unsigned) else value
-    if isinstance(node, Node) and not 1 <= math.prod(node.type.shape) < MOST_ELEMENTS:
+    if not isinstance(node, Node):
+        return
+    rank = len(node.type.shape)
+    if rank > MOST_AXES:
+        raise error(layer, f"a result of at most {MOST_AXES} axes", str(rank), "check the layer's shapes")
+    if not 1 <= math.prod(node.type.shape) < MOST_ELEMENTS:
         raise error(
             layer,
             f"a result of 1 to {MOST_ELEMENTS - 1} elements",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, TypeProto
 
-from s2c.errors import CompileError, error
+from s2c.errors import CompileError, Problem, error
 from s2c.ir import DTYPES, Graph, Node, Type, input_node
 from s2c.layers.basic import cast
 from s2c.readers.onnx.body import MOST_ELEMENTS, read_nodes
-from s2c.readers.onnx.file import ELEMENTS, MODEL, element_name, opset_of, parse
+from s2c.readers.onnx.file import ELEMENTS, MODEL, MOST_AXES, element_name, opset_of, parse
 from s2c.readers.onnx.functions import local_functions
 from s2c.readers.onnx.scope import Reading, Scope, graph_scope, read_name
 from s2c.readers.onnx.source import Anything, Constant, Unsigned, constant_node, stored_unsigned
@@ -52,8 +53,13 @@ def load_onnx(
     read_nodes(scope, model.graph.node, names)
     outputs = read_outputs(scope, model.graph)
     if scope.reading.problems:
-        raise CompileError(tuple(scope.reading.problems))
+        raise CompileError(tuple(map(said, scope.reading.problems)))
     return Graph(inputs, outputs, tuple(names))
+
+
+def said(problem: Problem) -> Problem:
+    """With words for the names that are empty in the file."""
+    return replace(problem, layer=problem.layer or "(no name)", found=problem.found or "an empty name")
 
 
 # inputs
@@ -125,7 +131,11 @@ def read_input(reading: Reading, declared: onnx.ValueInfoProto, dims: Mapping[st
             )
         else:
             shape.append(max(size, 1))
-    if math.prod(shape) >= MOST_ELEMENTS:
+    if not name:
+        reading.refuse(name, "an input with a name", name, "name the model's inputs")
+    if len(shape) > MOST_AXES:
+        reading.refuse(name, f"at most {MOST_AXES} axes", str(len(shape)), "declare fewer axes")
+    elif math.prod(shape) >= MOST_ELEMENTS:
         reading.refuse(name, f"fewer than {MOST_ELEMENTS} elements", str(shape), "set smaller extents")
     if len(reading.problems) > before:
         return None

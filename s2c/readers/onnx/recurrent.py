@@ -32,6 +32,7 @@ def recurrent(source: Source, order: Sequence[int], build: Build) -> tuple[Value
         raise refuse(source, "an input of three axes", str(x.type), "reshape the input")
     x = swap(x, 0, 1, layer) if batch_first else x
     reverses = directions(source)
+    check_parameters(source, x, len(reverses), len(order))
     lengths = None if given(source, 4) is None else tensor(source, 4)
     clip = source.attrs.get("clip")
     results = []
@@ -49,6 +50,26 @@ def directions(source: Source) -> tuple[bool, ...]:
     if name not in DIRECTIONS:
         raise refuse(source, f"a direction of {', '.join(DIRECTIONS)}", name, "check the layer's attributes")
     return DIRECTIONS[name]
+
+
+def check_parameters(source: Source, x: Node, count: int, gates: int) -> None:
+    """Raises where a parameter has not the shape that the input, the directions and the gates ask for."""
+    _, batch, inputs = x.type.shape
+    hidden = tensor(source, 2).type.shape[-1:]
+    hidden_size = int(source.attrs.get("hidden_size", hidden[0] if hidden else 0))
+    rows = gates * hidden_size
+    state = (batch, count, hidden_size) if source.attrs.get("layout", 0) else (count, batch, hidden_size)
+    shapes = (
+        (1, (count, rows, inputs)),
+        (2, (count, rows, hidden_size)),
+        (3, (count, 2 * rows)),
+        (4, (batch,)),
+    )
+    for index, wanted in (*shapes, (5, state), (6, state), (7, (count, 3 * hidden_size))):
+        found = None if given(source, index) is None else tensor(source, index).type
+        if found is not None and found.shape != wanted:
+            do = "check the layer's weights and hidden_size"
+            raise refuse(source, f"input {index} of shape {list(wanted)}", str(found), do)
 
 
 def part(source: Source, index: int, direction: int) -> Node:

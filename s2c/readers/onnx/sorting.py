@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from s2c.ir import Node
 from s2c.layers import onehot
 from s2c.layers.basic import add, cast, equal, less, narrow, reshape, unsqueeze, where
-from s2c.layers.limits import iota
+from s2c.layers.limits import check_constants, iota
 from s2c.layers.scan import scan
 from s2c.layers.sort import arg, top_k
 from s2c.readers.onnx.source import Reader, Source, Value, axis_of, integers, known, refuse, tensor
@@ -60,6 +60,9 @@ def one_hot(source: Source) -> Value:
     indices, values = tensor(source, 0), tensor(source, 2)
     depth = int(known(source, 1, "depth").value.item())
     axis = axis_of(source, int(source.attrs.get("axis", -1)), len(indices.type.shape) + 1)
+    if depth < 1:
+        raise refuse(source, "a depth of at least 1", str(depth), "check the layer's depth")
+    check_constants(depth, "an axis", layer)
     index = indices if indices.type.dtype == "i64" else cast(indices, "i32", layer)
     index = unsqueeze(where(less(index, 0, layer), add(index, depth, layer), index, layer), axis, layer)
     shape = [1] * len(index.type.shape)
