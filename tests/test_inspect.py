@@ -167,6 +167,7 @@ def test_problems_are_grouped_and_cut() -> None:
 # ops
 
 
+@pytest.mark.build
 def test_ops_as_json() -> None:
     document = json.loads(s2c("ops", "--json").stdout)
     found = {each["frontend"]: each for each in document}
@@ -185,6 +186,7 @@ def test_ops_as_json() -> None:
     assert next(op for op in found["s2c"]["ops"] if op["op"] == "matmul")["how"] == "core"
 
 
+@pytest.mark.build
 def test_ops_as_a_table() -> None:
     text = s2c("ops").stdout
     assert f"ops of opset {onnx.defs.onnx_opset_version()}\n" in text, text

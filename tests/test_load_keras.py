@@ -16,6 +16,9 @@ from s2c.readers import load_model
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 
+pytestmark = pytest.mark.build
+
+
 # Each net as Keras saved it, and as TensorFlow converted it to float32 .tflite.
 PAIRS = {
     "mlperf_tiny/pretrainedResnet.h5": "mlperf_tiny/pretrainedResnet.tflite",

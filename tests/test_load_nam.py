@@ -64,6 +64,7 @@ def test_identities_are_the_input(name: str) -> None:
     assert np.abs(found - signal()).max() < 1e-4
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("name", ["wavenet.nam", "wavenet_a2_max.nam", "lstm.nam"])
 def test_any_block_gives_the_same(name: str) -> None:
     path = data(f"nam/{name}")
@@ -234,6 +235,7 @@ def test_blocks_and_names(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.build
 def test_a_block_of_too_many_steps(tmp_path: Path) -> None:
     config = {"input_size": 1, "hidden_size": 1, "num_layers": 3}
     path = save(tmp_path / "net.nam", "LSTM", config, some(3 * (8 + 4 + 2) + 2))

@@ -357,8 +357,8 @@ def test_refuses_files(tmp_path: Path) -> None:
     wanted = {
         tmp_path / "none.tflite": "wanted a model file, found none; check the path",
         tmp_path: "wanted a model file, found no ordinary file; check the path",
-        text: "wanted a .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file, found .txt; export the model to "
-        "one of them",
+        text: "wanted a .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file, found .txt; export the model "
+        "to one of them",
         empty: "wanted a model file, found an empty one; export or download the file again",
     }
     for path, expected in wanted.items():

@@ -20,6 +20,9 @@ from s2c import oracle  # noqa: E402
 from s2c.errors import CompileError  # noqa: E402
 from s2c.readers.torch import load_module, load_program, write_module  # noqa: E402
 
+pytestmark = pytest.mark.build
+
+
 RTOL = 1e-4
 
 

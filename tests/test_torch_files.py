@@ -21,6 +21,9 @@ from torch.nn import functional as F  # noqa: E402, N812
 from s2c.errors import CompileError  # noqa: E402
 from s2c.readers.torch import load_module, load_torch_file, save_module, write_module  # noqa: E402
 
+pytestmark = pytest.mark.build
+
+
 PROGRAM = "models/model.json"
 WEIGHTS = "data/weights/model_weights_config.json"
 SAMPLES = "data/sample_inputs/model.pt"

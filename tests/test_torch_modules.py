@@ -16,6 +16,9 @@ import s2c  # noqa: E402
 from s2c import oracle  # noqa: E402
 from s2c.readers.torch import load_module, write_module  # noqa: E402
 
+pytestmark = pytest.mark.build
+
+
 TOLERANCE = 1e-4
 SEEDS = range(4)
 QUICK = ("gru", "gpt", "experts", "squeeze_excite", "autoencoder")
