@@ -13,7 +13,14 @@ import numpy as np
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
 DEMO = HERE.parents[1] / "demo"
-SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "torch": ".pt2"}
+SUFFIXES = {
+    "keras": ".h5",
+    "nam": ".nam",
+    "onnx": ".onnx",
+    "rtneural": ".json",
+    "tflite": ".tflite",
+    "torch": ".pt2",
+}
 
 Maker = Callable[[int], bytes]
 
@@ -127,4 +134,33 @@ def torch_cases() -> Callable[[Random], bytes]:
     return lambda source: mutate(source, made)
 
 
-MAKERS = {"onnx": onnx_cases, "tflite": tflite_cases, "torch": torch_cases}
+def keras_cases() -> Callable[[Random], bytes]:
+    from fuzz.keras_mutations import fork_the_child, mutate, seeds
+
+    fork_the_child()
+    made = seeds()
+    return lambda source: mutate(source, made)
+
+
+def nam_cases() -> Callable[[Random], bytes]:
+    from fuzz.stream_mutations import mutate_nam, nam_seeds
+
+    made = nam_seeds()
+    return lambda source: mutate_nam(source, made)
+
+
+def rtneural_cases() -> Callable[[Random], bytes]:
+    from fuzz.stream_mutations import mutate_rtneural, rtneural_seeds
+
+    made = rtneural_seeds()
+    return lambda source: mutate_rtneural(source, made)
+
+
+MAKERS = {
+    "keras": keras_cases,
+    "nam": nam_cases,
+    "onnx": onnx_cases,
+    "rtneural": rtneural_cases,
+    "tflite": tflite_cases,
+    "torch": torch_cases,
+}

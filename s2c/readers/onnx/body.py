@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from textwrap import shorten
+from typing import Any
 
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, helper
@@ -43,6 +44,7 @@ from s2c.readers.onnx.table import MOVES, OF_CONSTANTS, READERS, REFUSED
 
 OURS = (AssertionError, AttributeError, NameError, NotImplementedError, TimeoutError)
 MOST_ELEMENTS = 1 << 28
+DAMAGED = "check the file with onnx.checker.check_model"
 LONGEST = 200  # letters of what another library says
 PREVIEW = "ai.onnx.preview"  # has ops, in version 1, that ONNX defines by functions
 MOST_DEPTH = 40  # of functions and graphs within each other
@@ -106,7 +108,7 @@ def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anyth
             layer,
             f"a well-formed {node.op_type}",
             fault or shorten(f"{type(problem).__name__}: {problem}", LONGEST, placeholder=" .."),
-            "check the file with onnx.checker.check_model",
+            DAMAGED,
         )
     return ()
 
@@ -146,6 +148,8 @@ def run(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]) -
 
 def check_op(scope: Scope, layer: str, node: NodeProto) -> None:
     """Raises for an op that is not read whatever its inputs are, or an attribute of another type than its."""
+    if not all(isinstance(name, str) for name in (node.domain, node.op_type)):
+        raise error(layer, "an op whose name is UTF-8", repr(node.op_type), DAMAGED)
     if (node.domain, node.op_type) in scope.reading.functions:
         return
     if node.domain not in (*OWN_DOMAINS, PREVIEW):
@@ -169,7 +173,7 @@ def unknown(layer: str, node: NodeProto) -> CompileError:
     return error(layer, "an ONNX op that s2c reads", node.op_type, do)
 
 
-def check_attributes(layer: str, node: NodeProto, schema: onnx.defs.OpSchema) -> None:
+def check_attributes(layer: str, node: NodeProto, schema: Any) -> None:
     for each in node.attribute:
         declared = schema.attributes.get(each.name)
         if declared is not None and each.type != declared.type.value:
@@ -177,7 +181,7 @@ def check_attributes(layer: str, node: NodeProto, schema: onnx.defs.OpSchema) ->
                 AttributeProto.AttributeType.Name(kind) for kind in (declared.type.value, each.type)
             )
             wanted, found = f"{node.op_type}'s {each.name} of type {wanted.lower()}", found.lower()
-            raise error(layer, wanted, found, "check the file with onnx.checker.check_model")
+            raise error(layer, wanted, found, DAMAGED)
 
 
 def foreign(layer: str, node: NodeProto) -> CompileError:
@@ -230,7 +234,7 @@ def fault_of(node: NodeProto, opset: int) -> str:
     except UnicodeDecodeError:
         return "names that are no UTF-8"
     except onnx.checker.ValidationError as problem:
-        return shorten(str(problem).splitlines()[0], LONGEST, placeholder=" ..")
+        return shorten(str(problem).splitlines()[0].rstrip("."), LONGEST, placeholder=" ..")
     return ""
 
 

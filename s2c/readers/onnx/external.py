@@ -58,6 +58,11 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
             graphs.extend(attribute.graphs)
 
 
+def text_of(name: str | bytes) -> str:
+    """Names that are no UTF-8 arrive as bytes."""
+    return name if isinstance(name, str) else name.decode("utf-8", "replace")
+
+
 def inline(model: onnx.ModelProto, folder: Path, sizes: Mapping[int, int]) -> None:
     """Gives every external tensor of the message its bytes.
 
@@ -67,7 +72,7 @@ def inline(model: onnx.ModelProto, folder: Path, sizes: Mapping[int, int]) -> No
     problems: list[Problem] = []
     left = MOST_BYTES
     for tensor in external_tensors(model):
-        name = tensor.name or "a tensor without a name"
+        name = text_of(tensor.name) or "a tensor without a name"
         try:
             content = read_tensor(tensor, name, folder, sizes, left)
         except CompileError as problem:
@@ -107,7 +112,7 @@ def byte_size(tensor: TensorProto, name: str, sizes: Mapping[int, int]) -> int:
 
 
 def region_of(tensor: TensorProto, name: str, size: int) -> Region:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {entry.key: text_of(entry.value) for entry in tensor.external_data}
     location = entries.get("location", "")
     path = PurePosixPath(location)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in location:

@@ -44,20 +44,21 @@ def opset_of_function(body: FunctionProto) -> int:
     return max(0, min(versions[0], onnx.defs.onnx_opset_version())) if versions else 0
 
 
-def schema_of(node: NodeProto, opset: int) -> onnx.defs.OpSchema | None:
+def schema_of(node: NodeProto, opset: int) -> Any | None:
+    """An onnx.defs.OpSchema, of which onnx's type stubs lack half."""
     try:
         return onnx.defs.get_schema(node.op_type, opset, "" if node.domain in OWN_DOMAINS else node.domain)
     except onnx.defs.SchemaError:
         return None
 
 
-def has_function(schema: onnx.defs.OpSchema | None) -> bool:
-    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
+def has_function(schema: Any | None) -> bool:
+    return schema is not None and bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def schema_function(node: NodeProto, opset: int, values: Sequence[Anything]) -> Function | None:
     """The body by which ONNX defines the op, of the newest version that the opset knows; None without one."""
-    schema: Any = schema_of(node, opset)  # onnx's type stubs lack what is asked of it here
+    schema = schema_of(node, opset)
     if schema is None:
         return None
     plain = [version for version in schema.function_opset_versions if version <= opset]

@@ -92,7 +92,9 @@ def flatten(source: Source) -> Value:
     shape = x.type.shape
     axis = source.attrs.get("axis", 1)
     if not -len(shape) <= axis <= len(shape):
-        raise refuse(source, f"an axis of {len(shape)}", str(axis), "check the layer's axis")
+        raise refuse(
+            source, f"an axis from {-len(shape)} to {len(shape)}", str(axis), "check the layer's axis"
+        )
     axis = axis + len(shape) if axis < 0 else axis
     return reshaped(x, source.layer, (math.prod(shape[:axis]), math.prod(shape[axis:])))
 

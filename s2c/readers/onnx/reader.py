@@ -16,6 +16,7 @@ from s2c.errors import CompileError, Problem, error
 from s2c.ir import DTYPES, Graph, Node, Type, input_node
 from s2c.layers.basic import cast
 from s2c.readers.onnx.body import MOST_ELEMENTS, read_nodes
+from s2c.readers.onnx.external import text_of
 from s2c.readers.onnx.file import ELEMENTS, MODEL, MOST_AXES, element_name, opset_of, parse
 from s2c.readers.onnx.functions import local_functions
 from s2c.readers.onnx.scope import Reading, Scope, graph_scope, read_name
@@ -54,7 +55,7 @@ def load_onnx(
     outputs = read_outputs(scope, model.graph)
     if scope.reading.problems:
         raise CompileError(tuple(map(said, scope.reading.problems)))
-    return Graph(inputs, outputs, tuple(names))
+    return Graph(inputs, outputs, tuple(map(text_of, names)))
 
 
 def said(problem: Problem) -> Problem:
@@ -73,7 +74,7 @@ def read_inputs(
     declared = [each for each in graph.input if each.name not in scope.initializers]
     known_dims = {name for each in declared for name, extent in extents(each) if extent is None}
     check_names(reading, "dim", dims, known_dims)
-    check_names(reading, "const", consts, {each.name for each in declared})
+    check_names(reading, "const", consts, {text_of(each.name) for each in declared})
     for name, extent in sorted(dims.items()):
         if extent < 1:
             reading.refuse(
@@ -89,7 +90,7 @@ def read_inputs(
             scope.values[each.name] = None
             continue
         nodes.append(node)
-        scope.values[each.name] = cast(node, "f32", each.name) if node.type.dtype == "f16" else node
+        scope.values[each.name] = cast(node, "f32", node.layer) if node.type.dtype == "f16" else node
     return tuple(nodes)
 
 
@@ -104,13 +105,16 @@ def check_names(reading: Reading, flag: str, given: Mapping[str, Any], known: se
 def extents(declared: onnx.ValueInfoProto) -> list[tuple[str, int | None]]:
     """Each axis as (what --dim calls it, its extent or None)."""
     return [
-        (dim.dim_param or f"{declared.name}.{axis}", dim.dim_value if dim.dim_value > 0 else None)
+        (
+            text_of(dim.dim_param) or f"{text_of(declared.name)}.{axis}",
+            dim.dim_value if dim.dim_value > 0 else None,
+        )
         for axis, dim in enumerate(declared.type.tensor_type.shape.dim)
     ]
 
 
 def read_input(reading: Reading, declared: onnx.ValueInfoProto, dims: Mapping[str, int]) -> Node | None:
-    name, kind = declared.name, declared.type.tensor_type
+    name, kind = text_of(declared.name), declared.type.tensor_type
     before = len(reading.problems)
     if kind.elem_type not in DTYPE_OF:
         is_tensor = declared.type.HasField("tensor_type")
@@ -178,7 +182,7 @@ def bound(reading: Reading, declared: onnx.ValueInfoProto, array: np.ndarray) ->
 def read_outputs(scope: Scope, graph: onnx.GraphProto) -> tuple[Node, ...]:
     outputs = []
     for each in graph.output:
-        value = read_name(scope, each.name, each.name)
+        value = read_name(scope, text_of(each.name), each.name)
         if value is None:
             continue
         try:
@@ -190,7 +194,7 @@ def read_outputs(scope: Scope, graph: onnx.GraphProto) -> tuple[Node, ...]:
 
 def output_node(declared: onnx.ValueInfoProto, value: Anything) -> Node:
     """The value in the dtype that the model declares; float16 is rounded here."""
-    name, element = declared.name, declared.type.tensor_type.elem_type
+    name, element = text_of(declared.name), declared.type.tensor_type.elem_type
     if isinstance(value, Unsigned):
         value = stored_unsigned(value)
     do = "leave the output out, or cast it to float32"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
 from s2c.errors import CompileError, Problem, error
+from s2c.readers.onnx.external import text_of
 from s2c.readers.onnx.functions import Function
 from s2c.readers.onnx.source import Anything, Constant
 from s2c.readers.onnx.weights import constant_of
@@ -90,9 +91,7 @@ def live_nodes(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeP
 
 
 def layer_of(node: NodeProto) -> str:
-    """Names that are no UTF-8 arrive as bytes."""
-    name: str | bytes = node.name or next((name for name in node.output if name), node.op_type)
-    return name if isinstance(name, str) else name.decode("utf-8", "replace")
+    return text_of(node.name or next((name for name in node.output if name), node.op_type))
 
 
 def read_name(scope: Scope, layer: str, name: str) -> Anything | None:
@@ -112,7 +111,7 @@ def read_name(scope: Scope, layer: str, name: str) -> Anything | None:
     if name not in found.values:
         found.values[name] = None
         try:
-            found.values[name] = constant_of(found.initializers[name], name)
+            found.values[name] = constant_of(found.initializers[name], text_of(name))
         except CompileError as problem:
             scope.reading.problems.extend(problem.problems)
     return found.values[name]

@@ -191,7 +191,8 @@ def listed(source: Source, name: str, index: int, since: int) -> tuple[int, ...]
 def axis_of(source: Source, axis: int, rank: int) -> int:
     """An axis counted from the front."""
     if not -rank <= axis < rank:
-        raise refuse(source, f"an axis of {rank}", str(axis), "check the layer's axis")
+        wanted = f"an axis from {-rank} to {rank - 1}" if rank else "an input with axes"
+        raise refuse(source, wanted, str(axis), "check the layer's axis")
     return axis % rank
 
 
