@@ -22,7 +22,7 @@ from s2c.driver import Request
 from s2c.emit.text import identifier
 from s2c.errors import CompileError, Problem, error
 from s2c.ir import Graph, Node, Quant, Type, constant, input_node
-from s2c.layers import limits, onehot
+from s2c.layers import limits, onehot, pooling
 from s2c.ops import OPS, make
 from s2c.ops.functions import FUNCTIONS
 from s2c.passes.lower import lower
@@ -577,6 +577,33 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return onehot.wrapped_array(np.array([0, 7]), 5, "layer")
+
+
+@row(
+    "layers/onehot.py:depth_of",
+    "layer: wanted indices whose last axis has 1 to 2 columns, found i64[4,3]; check the layer's indices",
+)
+def _(folder: Path) -> object:
+    return onehot.gather_nd(plain("f32", 5, 6), plain("i64", 4, 3), 0, "layer")
+
+
+@row(
+    "layers/onehot.py:gather_nd",
+    "layer: wanted indices behind the batch axes of f32[5,6], found i64[4,1] with 1 batch axes; check the "
+    "layer's indices",
+)
+def _(folder: Path) -> object:
+    return onehot.gather_nd(plain("f32", 5, 6), plain("i64", 4, 1), 1, "layer")
+
+
+@row("layers/onehot.py:scatter_nd", "layer: wanted updates [4, 6], found f32[3,6]; check the layer's updates")
+def _(folder: Path) -> object:
+    return onehot.scatter_nd(plain("f32", 5, 6), plain("i64", 4, 1), plain("f32", 3, 6), "none", "layer")
+
+
+@row("layers/pooling.py:power", "layer: wanted a p of 1 to 64, found 1099511627776; check the layer's p")
+def _(folder: Path) -> object:
+    return pooling.power(plain("f32", 3), 1 << 40, "layer")
 
 
 @row(
