@@ -74,9 +74,10 @@ def refuse_arguments(model: object, example_inputs: object, dims: object, consts
 
     problems = []
     if is_module(model):
-        if example_inputs is None:
+        if not isinstance(example_inputs, (tuple, list)):
+            found = "none" if example_inputs is None else type(example_inputs).__name__
             do = "give a tuple of tensors"
-            problems.append(Problem("example_inputs", "inputs of the module", "none", do))
+            problems.append(Problem("example_inputs", "inputs of the module", found, do))
     elif not isinstance(model, (str, Path)):
         found, wanted = type(model).__name__, "the path of a file, or a torch module"
         problems.append(Problem("model", wanted, found, "write the model to a file"))

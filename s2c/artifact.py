@@ -154,8 +154,9 @@ def tidy(build_folder: Path, image: Image) -> None:
 
 
 def model_file(request: Request) -> str:
-    """What the model is called in the artifact."""
-    return f"{request.name}{request.model.suffix}"
+    """What the model is called in the artifact, where <name>.json is the manifest."""
+    suffix = request.model.suffix
+    return f"{request.name}.model{suffix}" if suffix == ".json" else f"{request.name}{suffix}"
 
 
 def keep_model(request: Request, folder: Path) -> None:

@@ -17,6 +17,8 @@ from s2c.errors import CompileError, Problem, error
 if TYPE_CHECKING:
     import numpy as np
 
+    from s2c.driver import Request
+
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
@@ -178,10 +180,12 @@ def inspect(
     ] = None,
     dim: Dims = None,
     const: Consts = None,
+    state: States = None,
+    last_states: LastStates = 0,
     as_json: Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import report
+        from s2c import driver, report
         from s2c.program import read_manifest
 
         if path.is_dir():
@@ -191,23 +195,18 @@ def inspect(
             else:
                 report.show(report.describe_layers(manifest["calls"]), report.describe_artifact(manifest))
             return
-        inspect_model(path, target, depth, parse_dims(dim or []), load_consts(const or []), as_json)
+        dims, consts, states = parse_dims(dim or []), load_consts(const or []), parse_states(state or [])
+        request = driver.make_request(
+            path, target, dims=dims, consts=consts, states=states, last_states=last_states
+        )
+        inspect_model(request, depth, as_json)
 
 
-def inspect_model(
-    path: Path,
-    target: str,
-    depth: int | None,
-    dims: dict[str, int],
-    consts: dict[str, np.ndarray],
-    as_json: bool,
-) -> None:
+def inspect_model(request: Request, depth: int | None, as_json: bool) -> None:
     from s2c import report, summary
-    from s2c.driver import make_request
 
-    request = make_request(path, target, dims=dims, consts=consts)
     try:
-        with report.spinner(f"reading {path.name}", as_json):
+        with report.spinner(f"reading {request.model.name}", as_json):
             result = summary.summarise(request)
     except CompileError:
         if not as_json:  # what cannot be read says so again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from s2c.ops.core import LEAVES
 from s2c.plan import Call, Plan
 
 # Arrays that quantization derives: nobody trains them.
-DERIVED = frozenset({"multiplier", "shift", "table", "weight_scale"})
+DERIVED = frozenset({"fraction", "index", "multiplier", "shift", "table", "weight_scale"})
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,30 @@ def matmul_share(graph: Graph) -> float:
 
 
 def parameters(nodes: Iterable[Node]) -> int:
-    """Elements of the arrays in the nodes' attrs, but those that quantization derives."""
+    """Elements of the arrays in the nodes' attrs, but those that are derived, and states; equal arrays, as in
+    the steps of an unrolled layer, count once."""
     return sum(
-        value.size
-        for node in nodes
-        for name, value in node.attrs.items()
-        if isinstance(value, np.ndarray) and name not in DERIVED
+        each.size
+        for each in distinct(
+            value
+            for node in nodes
+            if node.op != "state"
+            for name, value in node.attrs.items()
+            if isinstance(value, np.ndarray) and name not in DERIVED
+        )
     )
+
+
+def distinct(arrays: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Of arrays that hold the same, one: that is what is emitted."""
+    found: dict[tuple[str, bytes], np.ndarray] = {}
+    seen: set[int] = set()
+    for array in arrays:
+        if id(array) not in seen:
+            seen.add(id(array))
+            digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
+            found.setdefault((array.dtype.str, digest), array)
+    return list(found.values())
 
 
 def plan_macs(plan: Plan) -> int:
@@ -76,11 +94,11 @@ def plan_macs(plan: Plan) -> int:
 
 
 def constant_bytes(plan: Plan) -> int:
-    """Of all constants that calls take; an array that several calls share counts once."""
+    """Of all constants that calls take; equal arrays count once."""
     arrays = [
         array
         for call in plan.calls
         for array in (*call.consts.values(), *call.inputs)
         if isinstance(array, np.ndarray)
     ]
-    return sum({id(array): array.nbytes for array in arrays}.values())
+    return sum(array.nbytes for array in distinct(arrays))

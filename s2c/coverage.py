@@ -14,8 +14,7 @@ from typing import Any
 
 from s2c.ir import Node
 from s2c.ops import OPS
-
-LEAVES = ("input", "constant")
+from s2c.ops.core import LEAVES
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,14 @@ class Coverage:
 
 
 def find_coverage() -> tuple[Coverage, ...]:
-    return (onnx_coverage(), tflite_coverage(), torch_coverage(), keras_coverage(), own_coverage())
+    return (
+        onnx_coverage(),
+        tflite_coverage(),
+        torch_coverage(),
+        keras_coverage(),
+        rtneural_coverage(),
+        own_coverage(),
+    )
 
 
 def onnx_coverage() -> Coverage:
@@ -86,6 +92,12 @@ def keras_coverage() -> Coverage:
     from s2c.readers.keras.layers import READERS
 
     return Coverage("keras", "layers", None, read_ops(READERS))
+
+
+def rtneural_coverage() -> Coverage:
+    from s2c.readers.rtneural import READERS
+
+    return Coverage("rtneural", "layers", None, read_ops(READERS))
 
 
 def own_coverage() -> Coverage:

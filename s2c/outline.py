@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from s2c import cost
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
+from s2c.ops.core import LEAVES
 
 DEEPEST = 8  # parts of a name that become levels
 MOST_ROWS = 60  # that are shown where no depth is asked for
-LEAVES = ("input", "constant")
 
 
 @dataclass(frozen=True)

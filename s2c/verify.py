@@ -19,12 +19,15 @@ from s2c.driver import Compilation, compile_model, make_request
 from s2c.errors import CompileError
 from s2c.image import Facts, analyse
 from s2c.inputs import adversarial_inputs, random_inputs
-from s2c.ir import Graph
+from s2c.ir import Graph, Node
 from s2c.ops.core import LEAVES
 from s2c.program import Program
 from s2c.target import ProcessError, load_target
 
 SEED = 2
+HALF_STEP = 2.0**-24  # of float32, relative
+SUMS = frozenset({"average_pool", "batch_matmul", "conv2d", "dense", "matmul", "reduce"})
+SUMMING = ("mean", "sum")  # of the functions of reduce
 RANDOM = "random"  # how the names of ordinary inputs begin
 # Flushing subnormals moves sums by less than this, which is far below what 1e-5 means for any useful output.
 FLUSHED = 1e-30
@@ -224,70 +227,102 @@ def try_inputs(
     """Runs the image and the oracle on each; an image that ends early ends the list.
 
     A net with state keeps it from one input to the next, but for inputs that no ordinary call would leave
-    anything sensible after: each of these comes first in a process of its own.
+    anything sensible after: each of these comes first in a process of its own. Where floats are kept, so does
+    what rounding moves: shadows are the states of the oracle when it rounds again.
     """
     runs: list[Run] = []
+    source = np.random.default_rng(SEED)
+    fresh: list[oracle.Values] = [{} for _ in range(SAMPLES if keeps_floats(graph) else 0)]
     states: oracle.Values = {}
+    shadows = fresh
     with ExitStack() as stack:
         process = stack.enter_context(program.start(count_calls=True))
         for name, arrays in track(inputs):
             if graph.states and not name.startswith(RANDOM):
                 stack.close()
-                process, states = stack.enter_context(program.start(count_calls=True)), {}
+                process = stack.enter_context(program.start(count_calls=True))
+                states, shadows = {}, fresh
             try:
                 found, counters = program.run(process, arrays)
             except ProcessError as problem:
                 return [*runs, Run(name, False, ended=str(problem))]
             with np.errstate(all="ignore"):
                 values = oracle.trace(graph, *arrays, states=states)
-            runs.append(compare_run(graph, name, arrays, values, states, found, counters))
+            moved = [trace_rounding_again(graph, arrays, each, source) for each in shadows]
+            run = Run(name, is_ordinary(arrays), (), counters, overflows=overflows(values))
+            comparisons = compare_outputs(graph, arrays, values, states, found, moved)
+            runs.append(replace(run, comparisons=comparisons))
             states = oracle.next_states(graph, values)
+            shadows = [oracle.next_states(graph, each) for each in moved]
     return runs
 
 
-def compare_run(
+def keeps_floats(graph: Graph) -> bool:
+    return any(each.node.type.dtype == "f32" for each in graph.states)
+
+
+def is_ordinary(arrays: Arrays) -> bool:
+    return all(each.dtype.kind != "f" or np.abs(each).max() <= ORDINARY for each in arrays)
+
+
+def overflows(values: oracle.Values) -> bool:
+    return not all(np.isfinite(each).all() for each in values.values())
+
+
+def compare_outputs(
     graph: Graph,
-    name: str,
     arrays: Arrays,
     values: oracle.Values,
     states: oracle.Values,
     found: Arrays,
-    counters: Mapping[str, Any],
-) -> Run:
-    """values: the oracle's, after states; found: the program's outputs."""
-    wanted = tuple(values[each] for each in graph.outputs)
-    is_ordinary = all(each.dtype.kind != "f" or np.abs(each).max() <= ORDINARY for each in arrays)
-    comparisons = tuple(map(compare, wanted, found))
-    if any(each.difference > TOLERANCE * each.largest for each in comparisons):
-        comparisons = with_sensitivity(graph, arrays, states, wanted, comparisons)
-    overflows = not all(np.isfinite(each).all() for each in values.values())
-    return Run(name, is_ordinary, comparisons, counters, overflows=overflows)
-
-
-def with_sensitivity(
-    graph: Graph, arrays: Arrays, states: oracle.Values, wanted: Arrays, comparisons: Sequence[Comparison]
+    moved: Sequence[oracle.Values],
 ) -> tuple[Comparison, ...]:
+    """values: the oracle's, after states; found: the program's outputs; moved: values of the oracle where it
+    rounded again, which are computed here, where they are needed, if there are none."""
+    wanted = outputs_of(graph, values)
+    comparisons = tuple(map(compare, wanted, found))
+    if all(each.difference <= TOLERANCE * each.largest for each in comparisons):
+        return comparisons
     source = np.random.default_rng(SEED)
-    for _ in range(SAMPLES):
-        moved = map(compare, wanted, run_rounding_again(graph, arrays, states, source))
-        comparisons = [
-            replace(each, sensitivity=max(each.sensitivity, other.difference))
-            for each, other in zip(comparisons, moved, strict=True)
-        ]
-    return tuple(comparisons)
+    if not moved:
+        moved = [trace_rounding_again(graph, arrays, states, source) for _ in range(SAMPLES)]
+    for other in moved:
+        differences = [each.difference for each in map(compare, wanted, outputs_of(graph, other))]
+        comparisons = tuple(
+            replace(each, sensitivity=max(each.sensitivity, difference))
+            for each, difference in zip(comparisons, differences, strict=True)
+        )
+    return comparisons
 
 
-def run_rounding_again(
+def outputs_of(graph: Graph, values: oracle.Values) -> Arrays:
+    return tuple(values[each] for each in graph.outputs)
+
+
+def trace_rounding_again(
     graph: Graph, arrays: Arrays, states: oracle.Values, source: np.random.Generator
-) -> Arrays:
-    """Monte Carlo arithmetic (Parker, 1997): each float of the oracle becomes a neighbour."""
+) -> oracle.Values:
+    """Monte Carlo arithmetic (Parker, 1997): each float of the oracle becomes a neighbour, and that of a sum
+    moves by what one rounding on the way may make: half a step of the sum of the terms' magnitudes."""
     values = {**states, **dict(zip(graph.inputs, arrays, strict=True))}
     with np.errstate(all="ignore"):
         for node in graph.nodes():
             if node not in values:
-                exact = oracle.evaluate(node, *(values[each] for each in node.inputs))
-                values[node] = exact if node.op in LEAVES else round_again(exact, source)
-    return tuple(values[each] for each in graph.outputs)
+                operands = tuple(values[each] for each in node.inputs)
+                exact = oracle.evaluate(node, *operands)
+                moved = exact if node.op in LEAVES else round_again(exact, source)
+                values[node] = move_sum(node, operands, moved, source)
+    return values
+
+
+def move_sum(node: Node, arrays: Arrays, value: np.ndarray, source: np.random.Generator) -> np.ndarray:
+    if node.op not in SUMS or value.dtype != np.float32 or node.attrs.get("function", "sum") not in SUMMING:
+        return value
+    weights = {name: np.abs(node.attrs[name]) for name in ("weight", "bias") if name in node.attrs}
+    attrs = {key: each for key, each in node.attrs.items() if key not in ("lo", "hi")}
+    magnitudes = oracle.evaluate(replace(node, attrs={**attrs, **weights}), *map(np.abs, arrays))
+    step = source.choice(np.array([-HALF_STEP, HALF_STEP], np.float32), value.shape)
+    return np.asarray(value + step * magnitudes, np.float32)
 
 
 def round_again(array: np.ndarray, source: np.random.Generator) -> np.ndarray:

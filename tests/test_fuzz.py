@@ -8,7 +8,9 @@ import pytest
 from fuzz.attempt import attempt
 from fuzz.cases import MAKERS, SUFFIXES, corpus, make_cases
 
-CASES = {"onnx": 300, "tflite": 300, "torch": 20}  # torch is slow to read
+# Keras nets are read by a process each, and torch is slow.
+CASES = {"keras": 20, "nam": 60, "onnx": 300, "rtneural": 100, "tflite": 300, "torch": 20}
+NEEDS = {"keras": "h5py", "torch": "torch"}
 SEED = 0
 
 
@@ -21,8 +23,8 @@ def test_corpus(path: Path) -> None:
 @pytest.mark.build
 @pytest.mark.parametrize("reader", sorted(MAKERS))
 def test_mutations(tmp_path: Path, reader: str) -> None:
-    if reader == "torch":
-        pytest.importorskip("torch", reason="needs torch")
+    if reader in NEEDS:
+        pytest.importorskip(NEEDS[reader], reason=f"{NEEDS[reader]} is not installed")
     make = make_cases(reader, SEED)
     path = tmp_path / f"case{SUFFIXES[reader]}"
     kinds = set()

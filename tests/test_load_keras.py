@@ -155,6 +155,14 @@ def test_weights_stored_in_another_file_are_refused(tmp_path: Path) -> None:
     assert "w0:0, which is stored elsewhere" in refusal(path)
 
 
+def test_weights_of_another_dtype(tmp_path: Path) -> None:
+    path = dense_net(tmp_path / "net.h5")
+    with h5py.File(path, "a") as file:
+        del file["model_weights/d/d/w1:0"]
+        file["model_weights/d/d/w1:0"] = np.ones(2, np.complex64)
+    assert "found ValueError: d/w1:0 of dtype complex64; save" in refusal(path)
+
+
 def test_huge_weights_are_refused(tmp_path: Path) -> None:
     path = dense_net(tmp_path / "net.h5")
     with h5py.File(path, "a") as file:
@@ -163,3 +171,69 @@ def test_huge_weights_are_refused(tmp_path: Path) -> None:
         group.create_dataset("w0:0", (1 << 20, 1 << 20), "f4", chunks=(64, 64))
     assert path.stat().st_size < 1 << 20
     assert "more than 1073741824 bytes of weights" in refusal(path)
+
+
+IMAGE = {"batch_input_shape": [1, 4, 4, 2]}
+STRANGE = {
+    "strides": (
+        layer("MaxPooling2D", "m", **IMAGE, pool_size=[2, 2], strides=[0, 1]),
+        "m: wanted strides, 2 integers of 1 to 16777216, for MaxPooling2D, found [0, 1]; "
+        "save the model again",
+    ),
+    "kernel": (
+        layer("MaxPooling2D", "m", **IMAGE, pool_size=[1 << 10, 1 << 10]),
+        "m: wanted padding valid, same or causal and a kernel of 1 to 65536 values for MaxPooling2D, found "
+        "valid with a kernel (1024, 1024); save the layer with another",
+    ),
+    "slope": (
+        layer("LeakyReLU", "m", **IMAGE, alpha=float("inf")),
+        "m: wanted alpha, a float32 number, for LeakyReLU, found inf; save the model again",
+    ),
+    "maximum": (
+        layer("ReLU", "m", **IMAGE, max_value=-1.0),
+        "m: wanted a max_value of at least 0 for ReLU, found -1; save the model again",
+    ),
+    "order": (
+        layer("Permute", "m", **IMAGE, dims=[1, 1, 2]),
+        "m: wanted an order of the axes 1 to 3 for Permute, found (1, 1, 2); save the model again",
+    ),
+    "crops": (
+        layer("Cropping2D", "m", **IMAGE, cropping=[[1, -1], [0, 0]]),
+        "m: wanted cropping, two integers of 0 to 16777216 for 2 axes, for Cropping2D, found "
+        "[[1, -1], [0, 0]]; save the model again",
+    ),
+    "factor": (
+        layer("UpSampling2D", "m", **IMAGE, size=[1, 1 << 24]),
+        "m: wanted extents of at most 16777216 for UpSampling2D, found f32[1,4,4,2] times 16777216; "
+        "make it smaller",
+    ),
+    "pads": (
+        layer("ZeroPadding2D", "m", **IMAGE, padding=[[1 << 20, 0], [1 << 20, 0]]),
+        "m: wanted a result of 1 to 268435456 elements, found f32[1,1048580,1048580,2]; make it smaller",
+    ),
+    "axis": (
+        layer("Concatenate", "m", **IMAGE, axis=4),
+        "m: wanted an axis of 4 for Concatenate, found 4; save the model again",
+    ),
+    "slopes": (
+        layer("PReLU", "m", **IMAGE),
+        "m: wanted slopes that fit the input for PReLU, found [1, 1, 3] and f32[1,4,4,2]; "
+        "save the model again",
+    ),
+    "variance": (
+        layer("BatchNormalization", "m", batch_input_shape=[1, 3], scale=False, center=False, epsilon=-2.0),
+        "m: wanted a positive variance for BatchNormalization, found -1; save the model again",
+    ),
+    "extent": (
+        layer("Flatten", "m", batch_input_shape=[1, 0]),
+        "m_input: wanted extents of 1 to 16777216, found 0; save the model again",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_layers(name: str, tmp_path: Path) -> None:
+    given, wanted = STRANGE[name]
+    weights = {"slopes": [np.ones((1, 1, 3))], "variance": [np.ones(3)] * 2}
+    arrays = [each.astype(np.float32) for each in weights.get(name, [])]
+    assert refusal(save(tmp_path / "net.h5", [given], {"m": arrays})) == wanted

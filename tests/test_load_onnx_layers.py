@@ -587,3 +587,27 @@ def test_refusal(data: bytes, wanted: str, found: str, do: str) -> None:
     with pytest.raises(CompileError) as caught:
         load_onnx(data, {}, {})
     assert str(caught.value) == f"layer: wanted {wanted}, found {found}; {do}"
+
+
+@pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_average_pool_counts_automatic_pads(auto_pad: str, stride: int) -> None:
+    attrs = {"kernel_shape": [3, 3], "strides": [stride] * 2, "auto_pad": auto_pad}
+    run_case(("AveragePool", (floats(1, 2, 7, 8),), {**attrs, "ceil_mode": 1, "count_include_pad": 1}), 19)
+
+
+@pytest.mark.parametrize("op", ["Add", "Pow"])
+def test_old_broadcasts_align_an_axis(op: str) -> None:
+    """Before opset 7, also where the axes at the end would fit as well."""
+    x, y = np.abs(floats(2, 3, 2)) + 1, np.array([2, 3], np.float32)
+    graph = load_onnx(one_op(op, x.shape, y, opset=6, broadcast=1, axis=0), {}, {})
+    wide = y.reshape(2, 1, 1)
+    np.testing.assert_allclose(oracle.run(graph, x)[0], x + wide if op == "Add" else x**wide, 1e-5)
+
+
+def test_kernel_shape_is_that_of_the_weights() -> None:
+    data = one_op("Conv", (1, 2, 5, 5), floats(3, 2, 3, 3), kernel_shape=[2, 2])
+    with pytest.raises(
+        CompileError, match=r"wanted the kernel_shape of the weights, \[3, 3\], found \[2, 2\]"
+    ):
+        load_onnx(data, {}, {})

@@ -81,7 +81,7 @@ IMAGE = (1, 2, 5, 5)
 
 REFUSALS = {
     "no numbers": (
-        one_op("Constant", (3,), value_string=b"text"),
+        model(node("Constant", "", "c", value_string=b"text"), node("Add", "x c")),
         "layer: wanted a Constant of numbers, found value_string; make it a dense tensor of numbers",
     ),
     "no shape": (
@@ -149,14 +149,14 @@ REFUSALS = {
     ),
     "alpha of 0": (
         one_op("Celu", (3,), alpha=0.0),
-        "layer: wanted an alpha other than 0, found 0.0; check the layer's alpha",
+        "layer: wanted an alpha above 0, found 0.0; check the layer's alpha",
     ),
     "approximation": (
         one_op("Gelu", (3,), opset=20, approximate="erf"),
         "layer: wanted approximate none or tanh, found erf; export the model again",
     ),
     "direction of a shift": (
-        one_op("BitShift", (3,), floats(3), direction="UP"),
+        model(node("Cast", "x", "i", to=TensorProto.UINT8), node("BitShift", "i i", direction="UP")),
         "layer: wanted direction LEFT or RIGHT, found UP; export the model again",
     ),
     "heads": (
@@ -178,12 +178,12 @@ REFUSALS = {
         "[batch, channels, *spatial]",
     ),
     "quantized convolution": (
-        one_op("QLinearConv", IMAGE, floats(3)),
-        "layer: wanted eight inputs, found 2; export the model again",
+        of_cast("QLinearConv", TensorProto.INT8),
+        "layer: wanted eight inputs, found 1; export the model again",
     ),
     "quantized product": (
-        one_op("QLinearMatMul", IMAGE, floats(3)),
-        "layer: wanted eight inputs, found 2; export the model again",
+        of_cast("QLinearMatMul", TensorProto.INT8),
+        "layer: wanted eight inputs, found 1; export the model again",
     ),
     "strides of 0": (
         one_op("MaxPool", IMAGE, kernel_shape=[2, 2], strides=[0, 1]),
@@ -274,12 +274,8 @@ REFUSALS = {
         "layer: wanted 3 scales along axis 1, found [2]; quantize the weights again",
     ),
     "floats dequantized": (
-        one_op("DequantizeLinear", (2, 3), floats()),
-        "layer: wanted a tensor of integers, found f32[2,3]; quantize it to int8",
-    ),
-    "type of zero points": (
-        of_constants("DequantizeLinear", np.zeros(3, np.int8), floats(), np.array(1, np.uint8)),
-        "layer: wanted int8 zero points, found uint8; quantize the layer again",
+        model(node("DequantizeLinear", "x s"), s=floats()),
+        "layer: wanted a tensor of integers, found f32[3]; quantize it to int8",
     ),
     "steps": (
         one_op("RNN", (5, 3), floats(1, 4, 3), floats(1, 4, 4), hidden_size=4),
@@ -316,7 +312,7 @@ REFUSALS = {
         "f32[1,2,2,2]; check the layer's shapes",
     ),
     "no sequence": (
-        model(node("SequenceAt", "x i"), i=ints(0)[0]),
+        model(node("SequenceAt", "_ i"), i=ints(0)[0]),
         "layer: wanted a sequence as input 0 of SequenceAt, found none; check the model",
     ),
     "sequence of nothing": (
@@ -324,8 +320,8 @@ REFUSALS = {
         "layer: wanted a sequence of at least one tensor, found an empty one; check the model",
     ),
     "sequence as a tensor": (
-        model(SEQUENCE, node("Relu", "q")),
-        "layer: wanted a tensor as input 0 of Relu, found a sequence; check the model",
+        model(SEQUENCE, node("Identity", "q", "r"), node("Shape", "r")),
+        "layer: wanted a tensor as input 0 of Shape, found a sequence; check the model",
     ),
     "parts of a sequence": (
         model(node("SplitToSequence", "x s", "q"), node("SequenceAt", "q i"), s=ints(1, 1), i=ints(0)[0]),
@@ -387,7 +383,7 @@ REFUSALS = {
         "check the trip count and the condition",
     ),
     "lengths of a scan": (
-        one_op("Scan", (1, 3, 2), floats(1, 3, 2), opset=8, body=KEEP, num_scan_inputs=1),
+        model_of([node("Scan", "n x", body=KEEP, num_scan_inputs=1)], {"x": (1, 3)}, {"n": ints(3)}, opset=8),
         "layer: wanted no sequence_lens, found some; export the model with opset 9 or newer",
     ),
     "inputs of a graph": (
@@ -399,17 +395,13 @@ REFUSALS = {
         "layer: wanted an input 1 of Add, found none; export the model again",
     ),
     "no floats": (
-        of_cast("Exp", TensorProto.INT32),
-        "layer: wanted a float32 input of Exp, found i32[3]; cast or dequantize the input before it",
+        model(node("Cast", "x", "i", to=TensorProto.INT32), node("GridSample", "i x")),
+        "layer: wanted a float32 input of GridSample, found i32[3]; cast or dequantize the input before it",
     ),
     "computed shape": (
         model(node("Cast", "x", "i", to=TensorProto.INT64), node("Reshape", "x i")),
         "layer: wanted constant shape of Reshape, found a computed tensor i64[3]; make it an initializer, "
         "or bind the input that it comes from with --const",
-    ),
-    "shape of floats": (
-        one_op("Reshape", (3,), floats(1)),
-        "layer: wanted integer shape, found float32[1]; export the model again",
     ),
     "axis": (
         one_op("Gather", (3,), ints(0), axis=1),
@@ -485,11 +477,7 @@ REFUSALS = {
         model_of([node("Relu", "x")], {"x": (3,), "": (3,)}),
         "(no name): wanted an input with a name, found an empty name; name the model's inputs",
     ),
-    "two dtypes": (
-        model(node("Cast", "x", "i", to=TensorProto.INT32), node("Add", "x i")),
-        "layer: wanted operands of one dtype, found f32[3] and i32[3]; cast one of them",
-    ),
-    "constant double": (
+    "constants of strings": (
         of_constants(
             "ConstantOfShape", ints(3), value=helper.make_tensor("v", TensorProto.STRING, (1,), [b"a"])
         ),
@@ -498,6 +486,94 @@ REFUSALS = {
     "double weights": (
         one_op("MatMul", (2, 3), np.ones((3, 2))),
         "layer: wanted a constant of another type than float64, found float64; export the model in float32",
+    ),
+    "shape of two axes": (
+        one_op("Reshape", (3,), ints(3).reshape(1, 1)),
+        "layer: wanted integer shape, found int64[1, 1]; export the model again",
+    ),
+    "count of inputs": (
+        one_op("Relu", (3,), floats(3)),
+        "layer: wanted at most 1 inputs of Relu, found 2; check the file with onnx.checker.check_model",
+    ),
+    "type of an input": (
+        one_op("Gather", (3,), floats(1)),
+        "layer: wanted input 1 of Gather as int32, int64, found float; check the file with "
+        "onnx.checker.check_model",
+    ),
+    "types of two inputs": (
+        one_op("Add", (3,), ints(3)),
+        "layer: wanted inputs of one type (T) of Add, found float and int64; check the file with "
+        "onnx.checker.check_model",
+    ),
+    "unknown attribute": (
+        one_op("ReduceSum", (3,), axes=[0]),
+        "layer: wanted attributes that ReduceSum has (keepdims, noop_with_empty_axes), found axes; check "
+        "the file with onnx.checker.check_model",
+    ),
+    "two values": (
+        model(node("Constant", "", "c", value_int=1, value_float=1.0), node("Add", "x c")),
+        "layer: wanted a Constant of numbers, found value_float, value_int; make it a dense tensor of "
+        "numbers",
+    ),
+    "huge window": (
+        one_op("MaxPool", IMAGE, kernel_shape=[2, 1 << 40]),
+        "layer: wanted kernel, strides, dilations and pads of at most 1048576, found 1099511627776; check "
+        "the layer's attributes",
+    ),
+    "addend": (
+        one_op("Gemm", (3, 4), floats(4, 2), floats(3, 2, 1)),
+        "layer: wanted an input 2 that broadcasts to [3, 2], found [3, 2, 1]; check the layer's weights",
+    ),
+    "shape to expand to": (
+        one_op("Expand", (2,), ints(3)),
+        "layer: wanted a shape that f32[2] broadcasts with, found [3]; check the layer's shape",
+    ),
+    "no permutation": (
+        one_op("Transpose", (2, 3), perm=[0, 0]),
+        "layer: wanted a permutation of 2 axes, found [0, 0]; check the layer's perm",
+    ),
+    "rank": (
+        one_op("SpaceToDepth", (2, 3), blocksize=1),
+        "layer: wanted an input of 4 axes, found f32[2,3]; check the layer's shapes",
+    ),
+    "rank of weights": (
+        one_op("Conv", IMAGE, floats(2)),
+        "layer: wanted weights of 3 to 32 axes, found f32[2]; check the layer's shapes",
+    ),
+    "rank of a range": (
+        one_op("LRN", (3,), size=1),
+        "layer: wanted an input of 2 to 32 axes, found f32[3]; check the layer's shapes",
+    ),
+    "size of 0": (
+        one_op("LRN", IMAGE, size=0),
+        "layer: wanted a size of at least 1, found 0; check the layer's size",
+    ),
+    "indices of other axes": (
+        one_op("GatherElements", (2, 3), ints(0)),
+        "layer: wanted indices, and updates, of one shape that fits f32[2,3], found [1]; check the "
+        "layer's shapes",
+    ),
+    "two numbers": (
+        one_op("TopK", (3,), ints(1, 1), outputs=("y", "i")),
+        "layer: wanted one number as k, found int64[2]; check the model",
+    ),
+    "scanned inputs": (
+        one_op("Scan", (2, 3), body=KEEP, num_scan_inputs=1 << 40),
+        "layer: wanted num_scan_inputs of 1 to 1, found 1099511627776; check the model",
+    ),
+    "scanned inputs of a batch": (
+        model_of([node("Scan", "_ x", body=KEEP, num_scan_inputs=0)], {"x": (1, 3)}, opset=8),
+        "layer: wanted num_scan_inputs of 1 to 1, found 0; check the model",
+    ),
+    "no scales": (
+        one_op("Upsample", (2, 3), opset=9),
+        "layer: wanted scales, found none; export the model again",
+    ),
+    "inputs that do not fit": (
+        one_op("Col2Im", (1, 4, 3), ints(3, 3), ints(2), opset=18),
+        "layer: wanted a well-formed Col2Im, found float[1, 4, 3] and int64[2] and int64[1] as inputs "
+        "(ValueError: zip() argument 2 is shorter than argument 1); check the file with "
+        "onnx.checker.check_model",
     ),
 }
 

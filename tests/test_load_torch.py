@@ -444,6 +444,7 @@ PRODUCTS = (
     lambda a, b: a @ torch.arange(15.0).reshape(5, 3),
     lambda a, b: torch.ones(2, 3) @ a,
     lambda a, b: F.linear(a, torch.arange(10.0).reshape(2, 5), torch.ones(2)),
+    lambda a, b: F.linear(a, torch.arange(10.0).reshape(2, 5), torch.ones(1)),
     lambda a, b: F.linear(a, b[0]),
     lambda a, b: F.bilinear(a, a, torch.arange(50.0).reshape(2, 5, 5)),
     lambda a, b: torch.cdist(a, b),
@@ -616,6 +617,12 @@ def test_all_problems_at_once_with_the_line_of_each() -> None:
             "cummax: wanted aten.cummax.default without result 1, found its use at "
             f"test_load_torch.py:{LINE} (return tuple(each(*inputs) for each in self.functions)); "
             "leave it unused",
+        ),
+        (
+            Each((lambda x: F.linear(x, torch.ones(1, 5), torch.ones(2)),)),
+            (image(3, 5),),
+            f"linear: wanted 1 biases, found [2] at test_load_torch.py:{LINE} "
+            "(return tuple(each(*inputs) for each in self.functions)); export the model again",
         ),
         (
             Each((lambda x: 3,)),

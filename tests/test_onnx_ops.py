@@ -216,6 +216,14 @@ def test_casts() -> None:
     agree([op("CastLike", "x l")], {"x": floats(4), "l": whole(2)})
 
 
+def test_bits_of_bool_and_integers() -> None:
+    for x, dtype in ((np.array([True, False]), np.uint8), (whole(5, dtype=np.int16), np.uint16)):
+        wanted = x.view(dtype)
+        nodes = [op("BitCast", "x", to=element(wanted))]
+        model = model_of(nodes, {"x": x}, {}, {"y": element(wanted)})
+        np.testing.assert_array_equal(results(model, {"x": x})[0], wanted)
+
+
 def test_float16_is_computed_in_float32() -> None:
     x = np.asarray(floats(3, 4), np.float16)
     weight = np.asarray(floats(4, 5), np.float16)
@@ -674,7 +682,7 @@ REFUSALS = {
         (
             [op("DequantizeLinear", "w s", "d"), op("Add", "x d")],
             {"x": floats(3)},
-            {"w": ints(1), "s": -SCALE},
+            {"w": np.array([1], np.int8), "s": -SCALE},
         ),
         "layer: wanted finite float32 scales above 0, found float32[]; quantize the layer again",
     ),
@@ -696,8 +704,7 @@ REFUSALS = {
     ),
     "slopes": (
         ([op("PRelu", "x s")], {"x": floats(3)}, {"s": floats(2, 3)}),
-        "layer: wanted slopes of its dtype that broadcast to f32[3], found f32[2,3]; check the layer's "
-        "slopes",
+        "layer: wanted an input 1 that broadcasts to [3], found [2, 3]; check the layer's weights",
     ),
     "bits": (
         ([op("BitCast", "x", to=TensorProto.INT32)], {"x": floats(3)}, {}),

@@ -48,8 +48,12 @@ S2C_INLINE void s2c_add_exactly(float *sum, float *lost, float x)
 
 S2C_INLINE float s2c_total(const float *x, int32_t size)
 {
-    float sums[S2C_SOFTMAX_LANES] = {0.0f};
-    float losses[S2C_SOFTMAX_LANES] = {0.0f};
+    float sums[S2C_SOFTMAX_LANES];
+    float losses[S2C_SOFTMAX_LANES];
+    for (int32_t i = 0; i < S2C_SOFTMAX_LANES; i++) {
+        sums[i] = 0.0F;
+        losses[i] = 0.0F;
+    }
     int32_t i = 0;
     for (; i + S2C_SOFTMAX_LANES <= size; i += S2C_SOFTMAX_LANES) {
         for (int32_t j = 0; j < S2C_SOFTMAX_LANES; j++) {

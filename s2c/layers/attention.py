@@ -7,19 +7,26 @@ import math
 import numpy as np
 
 from s2c.ir import Node, constant
-from s2c.layers.basic import add, concat, mul, narrow, reshape, stack, sub, where
+from s2c.layers.basic import add, concat, equal, mul, narrow, reduce, reshape, stack, sub, where
 from s2c.ops import make
 
 
 def attention(
-    q: Node, k: Node, v: Node, mask: Node | None, causal: bool, scale: float | None, layer: str
+    q: Node,
+    k: Node,
+    v: Node,
+    mask: Node | None,
+    causal: bool,
+    scale: float | None,
+    layer: str,
+    hidden: float | None = None,
 ) -> Node:
     """softmax(q k^T * scale + mask) v.
 
     q [..., heads, queries, depth], k [..., heads', keys, depth], v [..., heads', keys, depth']; heads is a
     multiple of heads', of which each serves as many neighbours. mask broadcasts to [..., heads, queries,
     keys]: added, or where bool, whether a key is seen. causal: query i sees keys up to i. scale: 1 /
-    sqrt(depth) by default."""
+    sqrt(depth) by default. hidden: what a query that sees no key gives; None: NaN, as the formula has it."""
     *outer, queries, depth = q.type.shape
     keys = k.type.shape[-2]
     factor = 1 / math.sqrt(depth) if scale is None else scale
@@ -33,7 +40,11 @@ def attention(
     if mask is not None:
         hides = mask.type.dtype == "bool"
         scores = where(mask, scores, -math.inf, layer) if hides else add(scores, mask, layer)
-    shares = reshape(make("softmax", (scores,), layer, beta=1.0), (stacks, -1, keys), layer)
+    softmax = make("softmax", (scores,), layer, beta=1.0)
+    if hidden is not None and (causal or mask is not None):
+        most = reduce("max", scores, (len(scores.type.shape) - 1,), layer)
+        softmax = where(equal(most, -math.inf, layer), hidden, softmax, layer)
+    shares = reshape(softmax, (stacks, -1, keys), layer)
     y = make("batch_matmul", (shares, reshape(v, (stacks, keys, -1), layer)), layer, transpose=False)
     return reshape(y, (*outer, queries, v.type.shape[-1]), layer)
 

@@ -31,9 +31,7 @@ def load_model(path: Path, dims: Mapping[str, int], consts: Mapping[str, np.ndar
         if path.suffix in TORCH_SUFFIXES:
             return load_torch(path, dims, consts)
         if path.suffix in KERAS_SUFFIXES:
-            from s2c.readers.keras import load_keras
-
-            return load_keras(path, dims, consts)
+            return load_h5(path, dims, consts)
         return load_bytes(read_bytes(path), path, dims, consts)
     except CompileError as problems:
         raise CompileError(
@@ -84,8 +82,6 @@ def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping
         from s2c.readers.onnx import load_onnx
 
         return load_onnx(data, dims, consts, path.parent)
-    if path.suffix == ".h5":
-        return load_h5(path, dims, consts)
     if path.suffix == ".nam":
         from s2c.readers.nam import load_nam
 

@@ -41,7 +41,7 @@ def damaged(wanted: str, found: str) -> CompileError:
 
 def shown(value: Any) -> str:
     """Any value as one short line."""
-    text = value if isinstance(value, str) else brief(value)
+    text = (value or "an empty text") if isinstance(value, str) else brief(value)
     line = "".join(each if each.isprintable() else "?" for each in text)
     return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 4]} ..."
 

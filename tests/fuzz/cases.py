@@ -135,9 +135,8 @@ def torch_cases() -> Callable[[Random], bytes]:
 
 
 def keras_cases() -> Callable[[Random], bytes]:
-    from fuzz.keras_mutations import fork_the_child, mutate, seeds
+    from fuzz.keras_mutations import mutate, seeds
 
-    fork_the_child()
     made = seeds()
     return lambda source: mutate(source, made)
 

@@ -155,7 +155,14 @@ def change_attribute(source: Random, model: Model) -> Model:
     )
     texts = [each for each in TEXTS if "\0" not in each]
     value = source.choice(
-        (source.choice(texts), np.zeros(3), np.int64(7), [source.choice(texts).encode() + b"x"], b"\xff{", 0.5)
+        (
+            source.choice(texts),
+            np.zeros(3),
+            np.int64(7),
+            [source.choice(texts).encode() + b"x"],
+            b"\xff{",
+            0.5,
+        )
     )
     return replace(model, attrs={place: value})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 
 import numpy as np
@@ -47,46 +47,98 @@ def mutate(source: Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def random_model(source: Random) -> ModelProto:
-    """A chain of one to four nodes of any op, whose inputs and attributes are of the declared kinds."""
+    """A chain of one to four nodes of any op, mostly with inputs and attributes of the declared kinds."""
     names, nodes, consts = ["x"], [], []
     opset = source.choice((6, 9, 11, 13, 17, 18, 20, onnx.defs.onnx_opset_version()))
+    shape = source.choice(SHAPES)
     for index in range(source.choice((1, 1, 1, 2, 4))):
         op = source.choice(READ if source.random() < 0.9 else OPS)
         inputs = [source.choice(names)]
-        for place in range(source.choice((0, 0, 1, 1, 2, 3, 5))):
+        for place, types in enumerate(other_inputs(source, op, opset)):
             name = f"c{index}.{place}"
-            if source.random() < 0.2:
+            if source.random() < 0.1:
                 inputs.append(source.choice(("", *names)))
                 continue
-            consts.append(numpy_helper.from_array(random_array(source), name))
+            array = random_array(source, types, (*SHAPES, *parts_of(shape)))
+            consts.append(numpy_helper.from_array(array, name))
             inputs.append(name)
-        outputs = [f"y{index}.{place}" for place in range(source.choice((1, 1, 1, 2, 3)))]
+        outputs = [f"y{index}.{place}" for place in range(count_outputs(source, op, opset))]
         nodes.append(helper.make_node(op, inputs, outputs, name=f"layer{index}"))
         nodes[-1].attribute.extend(random_attributes(source, op, opset))
         names += outputs
-    kind = source.choice((TensorProto.FLOAT,) * 6 + (TensorProto.INT64, TensorProto.INT8, TensorProto.BOOL))
-    declared = helper.make_tensor_value_info("x", kind, source.choice(SHAPES))
-    result = helper.make_tensor_value_info(names[-1], source.choice((kind, TensorProto.FLOAT)), None)
+    kind = first_kind(source, nodes[0].op_type, opset)
+    declared = helper.make_tensor_value_info("x", kind, shape)
+    result = helper.make_tensor_value_info(names[-1], source.choice((0, 0, kind, TensorProto.FLOAT)), None)
     graph = helper.make_graph(nodes, "random", [declared], [result], consts)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def random_array(source: Random) -> np.ndarray:
-    dtype = np.dtype(source.choice(ARRAY_TYPES))
+def first_kind(source: Random, op: str, opset: int) -> int:
+    """The element type of the model's input, mostly one that its first op takes."""
+    schema = schema_of(op, opset)
+    kinds = [TensorProto.FLOAT] * 6 + [TensorProto.INT64, TensorProto.INT8, TensorProto.BOOL]
+    if schema is not None and schema.inputs and source.random() < 0.8:
+        allowed = schema.inputs[0].types
+        kinds = [element(name) for name in ARRAY_TYPES if fits(name, allowed)] or kinds
+    return source.choice(kinds)
+
+
+def count_outputs(source: Random, op: str, opset: int) -> int:
+    schema = schema_of(op, opset)
+    if schema is None or source.random() < 0.1:
+        return source.choice((1, 2, 3))
+    return source.choice((1, 1, max(schema.min_output, 1), max(min(schema.max_output, 4), 1)))
+
+
+def fits(name: str, declared: Collection[str]) -> bool:
+    """Whether numpy's dtype is one of ONNX's types."""
+    return f"tensor({'float' if name == 'float32' else name})" in declared
+
+
+def element(name: str) -> int:
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(name)))
+
+
+def other_inputs(source: Random, op: str, opset: int) -> list[tuple[str, ...]]:
+    """The dtypes that each input behind the first may have; sometimes any, of any number of inputs."""
+    schema = schema_of(op, opset)
+    if schema is None or not schema.inputs or source.random() < 0.2:
+        return [ARRAY_TYPES] * source.choice((0, 0, 1, 1, 2, 3, 5))
+    most = max(min(schema.max_input, 6), 1)
+    count = source.randint(min(max(schema.min_input, 1), most), most) - 1
+    declared = [schema.inputs[min(index + 1, len(schema.inputs) - 1)].types for index in range(count)]
+    return [tuple(name for name in ARRAY_TYPES if fits(name, each)) for each in declared]
+
+
+def parts_of(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Shapes that parameters of an input of this shape often have."""
+    return [shape, shape, shape[1:2], shape[-1:], shape[-2:], shape[:1]]
+
+
+def random_array(
+    source: Random, types: Sequence[str] = ARRAY_TYPES, shapes: Sequence[tuple[int, ...]] = SHAPES
+) -> np.ndarray:
+    dtype = np.dtype(source.choice(types or ARRAY_TYPES))
     if dtype.kind in "iu" and source.random() < 0.6:
         values = np.array(source.choice(INTEGER_LISTS), np.int64)
         return values.astype(dtype)
-    shape = source.choice(SHAPES)
+    shape = source.choice(shapes)
     values = np.random.default_rng(source.randrange(1 << 30)).integers(-3, 4, shape)
     if dtype.kind == "f" and source.random() < 0.1:
         return np.full(shape, source.choice(FLOATS), np.float64).astype(np.float32)
     return values.astype(dtype)
 
 
-def random_attributes(source: Random, op: str, opset: int) -> list[AttributeProto]:
+def schema_of(op: str, opset: int) -> onnx.defs.OpSchema | None:
     try:
-        schema = onnx.defs.get_schema(op, opset, "")
+        return onnx.defs.get_schema(op, opset, "")
     except onnx.defs.SchemaError:
+        return None
+
+
+def random_attributes(source: Random, op: str, opset: int) -> list[AttributeProto]:
+    schema = schema_of(op, opset)
+    if schema is None:
         return []
     chosen = [each for each in schema.attributes.values() if each.required or source.random() < 0.4]
     made = [random_attribute(source, each.name, int(each.type.value)) for each in chosen]

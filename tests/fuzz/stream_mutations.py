@@ -186,4 +186,3 @@ def rtneural_seeds() -> list[Model]:
         {"in_shape": [None, None, 5, 1], "layers": [image, normal2d, flat]},
         {"in_shape": [None, 8, 2], "layers": [frame]},
     ]
-

@@ -8,19 +8,18 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
 
 import torch
 from torch import nn
 
-from fuzz.damage import FLOATS, TEXTS, WIDE, damage
+from fuzz.damage import damage
+from fuzz.json_mutations import change
 from s2c.readers.torch.table import READERS
 
-READ = sorted(READERS)
-VALUES = (*WIDE, *TEXTS, None, True, False, 0.5, [], {}, [[]], {"as_int": 1}, {"as_none": True})
+TARGETS = [f"torch.ops.{each}" for each in sorted(READERS)]
+ARGUMENTS = ({"as_int": 1}, {"as_none": True})
 
 Members = dict[str, bytes]
-Container = dict[str, Any] | list[Any]
 
 
 def mutate(source: Random, seeds: Sequence[bytes]) -> bytes:
@@ -58,65 +57,8 @@ def change_json(source: Random, members: Members) -> None:
         document = json.loads(members.get(name, b""))
     except ValueError:  # damaged before, or gone
         return
-    for _ in range(1 << source.randrange(4)):
-        places = containers(document)
-        if places:
-            source.choice(CHANGES)(source, source.choice(places), places)
+    change(source, document, (TARGETS,), ARGUMENTS)
     members[name] = json.dumps(document).encode()
-
-
-def containers(document: Any) -> list[Container]:
-    """Every object and list of a document that is not empty."""
-    found: list[Container] = []
-    pending = [document]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, dict | list) and each:
-            found.append(each)
-            pending += each.values() if isinstance(each, dict) else each
-    return found
-
-
-def keys(container: Container) -> list[Any]:
-    return list(container) if isinstance(container, dict) else list(range(len(container)))
-
-
-def set_value(source: Random, container: Container, others: list[Container]) -> None:
-    """Of about the same kind most often."""
-    key = source.choice(keys(container))
-    old = container[key]
-    if isinstance(old, bool):
-        container[key] = not old
-    elif isinstance(old, int):
-        container[key] = source.choice((*range(-2, 9), *WIDE))
-    elif isinstance(old, float):
-        container[key] = source.choice(FLOATS)
-    elif isinstance(old, str) and old.startswith("torch.ops.aten."):
-        container[key] = f"torch.ops.{source.choice(READ)}" if source.random() < 0.9 else source.choice(TEXTS)
-    else:
-        container[key] = source.choice(VALUES)
-
-
-def copy_value(source: Random, container: Container, others: list[Container]) -> None:
-    """A value from a place of the same shape, such as another node's input."""
-    key = source.choice(keys(container))
-    same = [each for each in others if type(each) is type(container) and key in keys(each)]
-    value = source.choice(same)[key]
-    if not isinstance(value, dict | list):
-        container[key] = value
-
-
-def remove_value(source: Random, container: Container, others: list[Container]) -> None:
-    del container[source.choice(keys(container))]
-
-
-def repeat_value(source: Random, container: Container, others: list[Container]) -> None:
-    if isinstance(container, list):
-        copied = json.loads(json.dumps(source.choice(container)))
-        container.insert(source.randrange(len(container) + 1), copied)
-
-
-CHANGES = (set_value, set_value, set_value, copy_value, copy_value, remove_value, repeat_value)
 
 
 def damage_member(source: Random, members: Members) -> None:

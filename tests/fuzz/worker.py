@@ -22,6 +22,10 @@ def serve(reader: str, seed: int, folder: Path) -> None:
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print
+    if reader == "keras":
+        from fuzz.keras_mutations import fork_the_child
+
+        fork_the_child()
     make = make_cases(reader, seed)
     path = folder / f"case{SUFFIXES[reader]}"
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))

@@ -5,7 +5,11 @@
 
 #if defined(__GNUC__)
 #define S2C_INLINE static inline __attribute__((always_inline, unused))
+#if defined(__clang__)
 #define S2C_LAYER static __attribute__((noinline))
+#else
+#define S2C_LAYER static __attribute__((noinline, noclone))
+#endif
 #define S2C_INFINITY __builtin_inff()
 #define S2C_NAN __builtin_nanf("")
 #else

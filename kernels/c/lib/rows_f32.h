@@ -15,7 +15,10 @@ S2C_INLINE void s2c_row_f32(float *output, const float *x, const float *addend, 
     const float *w = weight;
     int32_t n = 0;
     for (; n + S2C_LANES <= columns; n += S2C_LANES) {
-        float sums[S2C_LANES] = {0};
+        float sums[S2C_LANES];
+        for (int32_t i = 0; i < S2C_LANES; i++) {
+            sums[i] = 0.0F;
+        }
         for (int32_t k = 0; k < depth; k++) {
             for (int32_t lane = 0; lane < S2C_LANES; lane++) {
                 sums[lane] += x[k] * w[lane];

@@ -12,11 +12,18 @@
    as it is beside an infinite sum, is left out. */
 S2C_INLINE void s2c_sums(float *sums, const float *input, int32_t size, int32_t stride, int32_t lanes)
 {
-    float total[S2C_SUMS] = {0};
-    float lost[S2C_SUMS] = {0};
+    float total[S2C_SUMS];
+    float lost[S2C_SUMS];
+    for (int32_t i = 0; i < S2C_SUMS; i++) {
+        total[i] = 0.0F;
+        lost[i] = 0.0F;
+    }
     for (int32_t first = 0; first < size; first += S2C_RUN) {
         const int32_t end = size - first < S2C_RUN ? size : first + S2C_RUN;
-        float run[S2C_SUMS] = {0};
+        float run[S2C_SUMS];
+        for (int32_t i = 0; i < S2C_SUMS; i++) {
+            run[i] = 0.0F;
+        }
         for (int32_t j = first; j < end; j++) {
             for (int32_t lane = 0; lane < lanes; lane++) {
                 run[lane] += input[j * stride + lane];

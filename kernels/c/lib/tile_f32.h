@@ -19,7 +19,10 @@ typedef struct {
 /* One row; count, a literal of up to S2C_TILE, columns. */
 S2C_INLINE void s2c_row_tile(float *output, const float *a, const float *b, int32_t count, s2c_product p)
 {
-    float sums[S2C_TILE] = {0};
+    float sums[S2C_TILE];
+    for (int32_t i = 0; i < S2C_TILE; i++) {
+        sums[i] = 0.0F;
+    }
     for (int32_t k = 0; k < p.depth; k++) {
         for (int32_t n = 0; n < count; n++) {
             sums[n] += a[k] * b[k * p.step + n * p.stride];
@@ -33,10 +36,16 @@ S2C_INLINE void s2c_row_tile(float *output, const float *a, const float *b, int3
 S2C_INLINE void s2c_four_rows_tile(float *output, const float *a, const float *b, int32_t count,
                                    s2c_product p)
 {
-    float s0[S2C_TILE] = {0};
-    float s1[S2C_TILE] = {0};
-    float s2[S2C_TILE] = {0};
-    float s3[S2C_TILE] = {0};
+    float s0[S2C_TILE];
+    float s1[S2C_TILE];
+    float s2[S2C_TILE];
+    float s3[S2C_TILE];
+    for (int32_t i = 0; i < S2C_TILE; i++) {
+        s0[i] = 0.0F;
+        s1[i] = 0.0F;
+        s2[i] = 0.0F;
+        s3[i] = 0.0F;
+    }
     for (int32_t k = 0; k < p.depth; k++) {
         const float a0 = a[k];
         const float a1 = a[p.depth + k];

@@ -11,9 +11,10 @@ import numpy as np
 
 from s2c.errors import CompileError, Problem, error
 from s2c.ir import Graph, Node, Type, constant, input_node
-from s2c.readers.keras.layers import READERS, Layer
+from s2c.readers.keras.layers import AGAIN, MOST_EXTENT, READERS, Layer, is_integer
 from s2c.readers.keras.weights import Stored, read_stored
 
+MOST_ELEMENTS = 1 << 28
 Place = tuple[str, int]  # of a layer and of one of its uses
 
 
@@ -91,7 +92,8 @@ class Reading:
             elif None not in inputs:
                 known = tuple(each for each in inputs if each is not None)
                 weights = tuple(self.stored.weights.get(name, ()))
-                self.nodes[name, use] = READERS[kind](Layer(name, kind, config, known, weights))
+                node = READERS[kind](Layer(name, kind, config, known, weights))
+                self.nodes[name, use] = checked_size(name, node)
         except CompileError as problem:
             self.problems += problem.problems
 
@@ -103,13 +105,15 @@ class Reading:
         if name in self.consts:
             return self.bound(name, declared)
         shape = tuple(self.extent(name, axis, extent) for axis, extent in enumerate(declared))
-        node = input_node(name, Type(shape, "f32"))
+        node = checked_size(name, input_node(name, Type(shape, "f32")))
         self.inputs.append(node)
         return node
 
     def extent(self, name: str, axis: int, extent: int | None) -> int:
         if extent is not None:
-            return int(extent)
+            if not is_integer(extent, 1):
+                raise error(name, f"extents of 1 to {MOST_EXTENT}", str(extent)[:80], AGAIN)
+            return extent
         flag = "batch" if axis == 0 else f"{name}.{axis}"
         self.flags.add(flag)
         if axis and flag not in self.dims:
@@ -134,6 +138,12 @@ class Reading:
             for each in sorted(set(given) - known):
                 wanted = f"a name that --{flag} can set ({', '.join(sorted(known)) or 'none'})"
                 self.problems.append(Problem("model", wanted, repr(each), f"correct --{flag} {each}"))
+
+
+def checked_size(name: str, node: Node) -> Node:
+    if not 1 <= node.type.size <= MOST_ELEMENTS:
+        raise error(name, f"a result of 1 to {MOST_ELEMENTS} elements", str(node.type), "make it smaller")
+    return node
 
 
 def uses(layer: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, int, list[Place]]]:

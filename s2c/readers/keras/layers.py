@@ -32,6 +32,9 @@ from s2c.layers.windows import Window, as_image, as_spatial
 from s2c.ops import make
 
 MOST_TAPS = 1 << 16
+MOST_EXTENT = 1 << 24
+MOST_NUMBER = 3e38  # of what float32 holds
+AGAIN = "save the model again"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,23 @@ class Layer:
     def error(self, wanted: str, found: str, do: str) -> CompileError:
         return error(self.name, f"{wanted} for {self.kind}", found, do)
 
+    def integers(self, key: str, count: int, least: int = 1, default: int | None = None) -> tuple[int, ...]:
+        """Integers of the configuration: a list of `count`, or one for all."""
+        value = self.config.get(key)
+        value = default if value is None else value
+        listed = value if isinstance(value, list) else [value] * count
+        if len(listed) != count or not all(is_integer(each, least) for each in listed):
+            found = "none" if value is None else str(value)[:80]
+            raise self.error(f"{key}, {count} integers of {least} to {MOST_EXTENT},", found, AGAIN)
+        return tuple(listed)
+
+    def number(self, key: str, default: float) -> float:
+        value = self.config.get(key)
+        value = default if value is None else value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MOST_NUMBER:
+            raise self.error(f"{key}, a float32 number,", str(value)[:80], AGAIN)
+        return float(value)
+
     def weight(self, index: int, *shape: int) -> np.ndarray:
         """A weight of a shape, in which -1 stands for any extent."""
         found = self.weights[index].shape if index < len(self.weights) else None
@@ -60,6 +80,10 @@ class Layer:
         if found is None or not fits or any(a not in (-1, b) for a, b in zip(shape, found, strict=True)):
             raise self.error(f"a weight {list(shape)}", str(found), "save the model again")
         return self.weights[index]
+
+
+def is_integer(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_EXTENT
 
 
 Reader = Callable[[Layer], Node]
@@ -117,17 +141,20 @@ def activation(layer: Layer) -> Node:
 
 def relu_layer(layer: Layer) -> Node:
     """max_value, negative_slope; a threshold other than 0 is refused."""
-    most, slope = layer.config.get("max_value"), float(layer.config.get("negative_slope") or 0.0)
-    if layer.config.get("threshold") or (slope and most is not None):
+    has_most, slope = layer.config.get("max_value") is not None, layer.number("negative_slope", 0.0)
+    if layer.number("threshold", 0.0) or (slope and has_most):
         raise layer.error("a threshold of 0, and no slope with a maximum", "another", "write it with ONNX")
     if slope:
         return make("leaky_relu", (layer.input,), layer.name, alpha=slope)
-    return clamp(layer.input, 0.0, math.inf if most is None else float(most), layer.name)
+    most = layer.number("max_value", 0.0) if has_most else math.inf
+    if most < 0:
+        raise layer.error("a max_value of at least 0", f"{most:g}", AGAIN)
+    return clamp(layer.input, 0.0, most, layer.name)
 
 
 def leaky_relu(layer: Layer) -> Node:
-    alpha = layer.config.get("alpha", layer.config.get("negative_slope", 0.3))
-    return make("leaky_relu", (layer.input,), layer.name, alpha=float(alpha))
+    alpha = layer.number("alpha", layer.number("negative_slope", 0.3))
+    return make("leaky_relu", (layer.input,), layer.name, alpha=alpha)
 
 
 def elu(layer: Layer) -> Node:
@@ -137,7 +164,12 @@ def elu(layer: Layer) -> Node:
 
 
 def prelu(layer: Layer) -> Node:
-    return make("prelu", (layer.input,), layer.name, alpha=layer.weights[0])
+    """A slope for each element of a sample, or one along the shared axes."""
+    x = layer.input
+    alpha = layer.weight(0, *(-1,) * (len(x.type.shape) - 1))
+    if any(a not in (1, b) for a, b in zip(alpha.shape, x.type.shape[1:], strict=True)):
+        raise layer.error("slopes that fit the input", f"{list(alpha.shape)} and {x.type}", AGAIN)
+    return make("prelu", (x,), layer.name, alpha=alpha)
 
 
 def softmax_layer(layer: Layer) -> Node:
@@ -158,13 +190,17 @@ def spatial(layer: Layer, rank: int) -> Node:
     return x
 
 
+PADDINGS = ("valid", "same", "causal")
+
+
 def window_of(layer: Layer, x: Node, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Window:
     """padding "same" puts the odd row or column behind."""
-    dilation = tuple(layer.config.get("dilation_rate") or (1,) * len(kernel))
+    dilation = layer.integers("dilation_rate", len(kernel), default=1)
     padding = layer.config.get("padding", "valid")
-    if padding not in ("valid", "same", "causal") or not 1 <= math.prod(kernel) <= MOST_TAPS:
+    if padding not in PADDINGS or not 1 <= math.prod(kernel) <= MOST_TAPS:
         found = f"{padding} with a kernel {kernel}"
-        raise layer.error("padding valid, same or causal", found, "save the layer with another")
+        wanted = f"padding valid, same or causal and a kernel of 1 to {MOST_TAPS} values"
+        raise layer.error(wanted, found, "save the layer with another")
     pads = []
     for size, taps, step, spread in zip(x.type.shape[1:-1], kernel, stride, dilation, strict=True):
         reach = (taps - 1) * spread
@@ -177,7 +213,7 @@ def window_of(layer: Layer, x: Node, kernel: tuple[int, ...], stride: tuple[int,
 def convolved(layer: Layer, x: Node, weight: np.ndarray, bias: np.ndarray, groups: int) -> Node:
     """weight [outputs, *kernel, inputs of a group]."""
     rank = weight.ndim - 2
-    window = window_of(layer, x, weight.shape[1:-1], tuple(layer.config["strides"]))
+    window = window_of(layer, x, weight.shape[1:-1], layer.integers("strides", rank, default=1))
     attrs = window.attrs()
     kernel = attrs.pop("kernel")
     flat = np.ascontiguousarray(weight).reshape(weight.shape[0], *kernel, weight.shape[-1])
@@ -195,7 +231,7 @@ def convolution(layer: Layer, rank: int) -> Node:
     """Weights [*kernel, inputs of a group, outputs]."""
     x = spatial(layer, rank)
     weight = np.moveaxis(layer.weight(0, *(-1,) * (rank + 2)), -1, 0)
-    groups = int(layer.config.get("groups", 1))
+    (groups,) = layer.integers("groups", 1, default=1)
     y = convolved(layer, x, weight, bias_of(layer, len(weight), 1), groups)
     return activated(layer, y)
 
@@ -242,16 +278,20 @@ def batch_normalization(layer: Layer) -> Node:
     beta = found.pop(0) if layer.config.get("center", True) else np.zeros(channels)
     if len(found) != 2:
         raise layer.error("a mean and a variance", f"{len(layer.weights)} weights", "save the model again")
-    scale = gamma / np.sqrt(found[1] + layer.config.get("epsilon", 1e-3))
+    spread = found[1] + layer.number("epsilon", 1e-3)
+    if not (spread > 0).all():
+        raise layer.error("a positive variance", f"{spread.min():.6g}", AGAIN)
+    scale = gamma / np.sqrt(spread)
     shift = beta - found[0] * scale
-    attrs = {"scale": scale.astype(np.float32), "shift": shift.astype(np.float32)}
+    attrs: dict[str, Any] = {"scale": scale.astype(np.float32), "shift": shift.astype(np.float32)}
     return make("batchnorm", (x,), layer.name, **attrs)
 
 
 def pool(layer: Layer, rank: int, is_max: bool) -> Node:
     x = spatial(layer, rank)
-    kernel = tuple(layer.config["pool_size"])
-    window = window_of(layer, x, kernel, tuple(layer.config.get("strides") or kernel))
+    kernel = layer.integers("pool_size", rank)
+    has_strides = layer.config.get("strides") is not None
+    window = window_of(layer, x, kernel, layer.integers("strides", rank) if has_strides else kernel)
     return max_pool(x, window, layer.name) if is_max else average_pool(x, window, False, layer.name)
 
 
@@ -265,12 +305,17 @@ def global_pool(layer: Layer, rank: int, is_max: bool) -> Node:
 
 
 def flatten(layer: Layer) -> Node:
-    return reshape(layer.input, (layer.input.type.shape[0], -1), layer.name)
+    x = layer.input
+    return reshape(x, (x.type.shape[0], math.prod(x.type.shape[1:])), layer.name)
 
 
 def reshape_layer(layer: Layer) -> Node:
     x = layer.input
-    shape = (x.type.shape[0], *layer.config["target_shape"])
+    given = layer.config.get("target_shape")
+    shape = (
+        x.type.shape[0],
+        *layer.integers("target_shape", len(given) if isinstance(given, list) else 1, -1),
+    )
     known = math.prod(extent for extent in shape if extent != -1)
     if shape.count(-1) > 1 or known < 1 or x.type.size % known or (-1 not in shape and known != x.type.size):
         raise layer.error(f"a shape of {x.type.size} elements", str(list(shape)), "save the model again")
@@ -278,7 +323,10 @@ def reshape_layer(layer: Layer) -> Node:
 
 
 def permute(layer: Layer) -> Node:
-    return transpose(layer.input, (0, *layer.config["dims"]), layer.name)
+    axes = layer.integers("dims", len(layer.input.type.shape) - 1)
+    if sorted(axes) != list(range(1, len(axes) + 1)):
+        raise layer.error(f"an order of the axes 1 to {len(axes)}", str(axes), AGAIN)
+    return transpose(layer.input, (0, *axes), layer.name)
 
 
 def identity(layer: Layer) -> Node:
@@ -287,13 +335,13 @@ def identity(layer: Layer) -> Node:
 
 def zero_padding(layer: Layer, rank: int) -> Node:
     x = spatial(layer, rank)
-    pads = pairs(layer.config["padding"], rank)
+    pads = pairs(layer, "padding", rank)
     return pad(x, ((0, 0), *pads, (0, 0)), layer.name)
 
 
 def cropping(layer: Layer, rank: int) -> Node:
     x = spatial(layer, rank)
-    for axis, (before, after) in enumerate(pairs(layer.config["cropping"], rank), start=1):
+    for axis, (before, after) in enumerate(pairs(layer, "cropping", rank), start=1):
         extent = x.type.shape[axis] - before - after
         if extent < 1:
             raise layer.error("something left", f"{before} and {after} of {x.type}", "crop less")
@@ -301,17 +349,30 @@ def cropping(layer: Layer, rank: int) -> Node:
     return x
 
 
-def pairs(values: Any, rank: int) -> list[tuple[int, int]]:
+def pairs(layer: Layer, key: str, rank: int) -> list[tuple[int, int]]:
     """One pair of an axis; Keras writes that of one axis without the outer brackets."""
-    listed = [values] if rank == 1 and not isinstance(values[0], list) else values
-    return [(int(before), int(after)) for before, after in listed]
+    values = layer.config.get(key)
+    is_nested = isinstance(values, list) and any(isinstance(each, list) for each in values)
+    listed: list[Any] = values if isinstance(values, list) and is_nested else [values]
+    fits = len(listed) == rank and all(
+        isinstance(pair, list) and len(pair) == 2 and all(is_integer(each, 0) for each in pair)
+        for pair in listed
+    )
+    if not fits:
+        found = "none" if values is None else str(values)[:80]
+        raise layer.error(f"{key}, two integers of 0 to {MOST_EXTENT} for {rank} axes,", found, AGAIN)
+    return [(before, after) for before, after in listed]
 
 
 def up_sampling(layer: Layer) -> Node:
     x = spatial(layer, 2)
     if layer.config.get("interpolation", "nearest") != "nearest":
         raise layer.error("interpolation nearest", layer.config["interpolation"], "export the model to ONNX")
-    for axis, factor in enumerate(layer.config["size"], start=1):
+    for axis, factor in enumerate(layer.integers("size", 2), start=1):
+        if x.type.shape[axis] * factor > MOST_EXTENT:
+            raise layer.error(
+                f"extents of at most {MOST_EXTENT}", f"{x.type} times {factor}", "make it smaller"
+            )
         index = np.arange(x.type.shape[axis]).repeat(factor)
         x = make("gather_constant", (x,), layer.name, axis=axis, index=index)
     return x
@@ -326,8 +387,11 @@ def average(layer: Layer) -> Node:
 
 
 def concatenate(layer: Layer) -> Node:
-    axis = int(layer.config.get("axis", -1)) % len(layer.inputs[0].type.shape)
-    return concat(layer.inputs, axis, layer.name)
+    rank = len(layer.inputs[0].type.shape) if layer.inputs else 0
+    (axis,) = layer.integers("axis", 1, -rank, -1)
+    if not -rank <= axis < rank:
+        raise layer.error(f"an axis of {rank}", str(axis), AGAIN)
+    return concat(layer.inputs, axis % rank, layer.name)
 
 
 def by_rank(names: Mapping[str, int], reader: Callable[..., Node], **attrs: Any) -> dict[str, Reader]:

@@ -91,6 +91,8 @@ def contents(file: Any) -> Iterator[tuple[str, np.ndarray]]:
             data = within
             for part in name.split("/"):
                 data = plain(data, part)
+            if data.dtype.kind not in "fiu":
+                raise ValueError(f"{name} of dtype {data.dtype}")
             total += int(data.size) * data.dtype.itemsize
             if total > MOST_BYTES:
                 raise ValueError(f"more than {MOST_BYTES} bytes of weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,7 +33,9 @@ from s2c.readers.onnx.source import (
     Value,
     activation,
     axis_of,
+    check_broadcast,
     given,
+    number,
     refuse,
     reshaped,
     tensor,
@@ -59,8 +62,8 @@ def clip(source: Source) -> Value:
         return clamp(x, source.attrs.get("min", -math.inf), source.attrs.get("max", math.inf), layer)
     lo, hi = given(source, 1), given(source, 2)
     if x.type.dtype == "f32" and not isinstance(lo, Node) and not isinstance(hi, Node):
-        low = -math.inf if lo is None else float(lo.value.item())
-        high = math.inf if hi is None else float(hi.value.item())
+        low = -math.inf if lo is None else number(source, 1, "minimum")
+        high = math.inf if hi is None else number(source, 2, "maximum")
         if low <= high:
             return clamp(x, low, high, layer)
     if lo is not None:
@@ -77,15 +80,8 @@ def prelu(source: Source) -> Value:
     x, slope = tensor(source, 0), tensor(source, 1)
     layer = source.layer
     if source.opset < 7 and len(slope.type.shape) == 1 and slope.type.size > 1:
-        slope = reshaped(slope, layer, (-1 * -slope.type.size, *(1,) * (len(x.type.shape) - 2)))
-    fits = np.broadcast_shapes(x.type.shape, slope.type.shape) == x.type.shape
-    if not fits or x.type.dtype != slope.type.dtype:
-        raise refuse(
-            source,
-            f"slopes of its dtype that broadcast to {x.type}",
-            str(slope.type),
-            "check the layer's slopes",
-        )
+        slope = reshaped(slope, layer, (slope.type.size, *(1,) * (len(x.type.shape) - 2)))
+    check_broadcast(replace(source, inputs=(x, slope)), 1, x.type.shape)
     if x.type.dtype != "f32":
         return where(less(x, 0, layer), mul(slope, x, layer), x, layer)
     if slope.op == "constant":
@@ -106,8 +102,8 @@ def selu(source: Source) -> Value:
 
 def celu(source: Source) -> Value:
     alpha = float(source.attrs.get("alpha", 1.0))
-    if not math.isfinite(alpha) or alpha == 0:
-        raise refuse(source, "an alpha other than 0", str(alpha), "check the layer's alpha")
+    if not alpha > 0:
+        raise refuse(source, "an alpha above 0", str(alpha), "check the layer's alpha")
     return scaled_elu(activation(source), 1.0, alpha, 1.0 / alpha, source.layer)
 
 

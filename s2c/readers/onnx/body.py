@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from textwrap import shorten
-from typing import Any
 
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, helper
@@ -31,6 +30,14 @@ from s2c.readers.onnx.scope import (
     read_name,
     used_names,
 )
+from s2c.readers.onnx.signature import (
+    DAMAGED,
+    Signature,
+    check_attributes,
+    check_inputs,
+    described,
+    signature,
+)
 from s2c.readers.onnx.source import (
     OWN_DOMAINS,
     Anything,
@@ -44,7 +51,6 @@ from s2c.readers.onnx.table import MOVES, OF_CONSTANTS, READERS, REFUSED
 
 OURS = (AssertionError, AttributeError, NameError, NotImplementedError, TimeoutError)
 MOST_ELEMENTS = 1 << 28
-DAMAGED = "check the file with onnx.checker.check_model"
 LONGEST = 200  # letters of what another library says
 PREVIEW = "ai.onnx.preview"  # has ops, in version 1, that ONNX defines by functions
 MOST_DEPTH = 40  # of functions and graphs within each other
@@ -91,6 +97,9 @@ def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anyth
     try:
         count_node(reading, layer)
         check_op(scope, layer, node)
+        declared = declared_of(scope, node)
+        if declared is not None:
+            check_inputs(layer, node, declared, values)
         whole = with_bound_attributes(scope, node)
         results = tuple(map(known_value, run(scope, layer, whole, values)))
         for result in results:
@@ -102,14 +111,11 @@ def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anyth
         # A damaged node, or inputs that do not fit it, can break any assumption, here or inside onnx and
         # numpy: report it like the others. Where a well-formed one breaks an assertion, we are wrong.
         fault = fault_of(node, scope.opset)
-        if isinstance(problem, OURS) and not fault:
+        if isinstance(problem, MemoryError) or (isinstance(problem, OURS) and not fault):
             raise
-        reading.refuse(
-            layer,
-            f"a well-formed {node.op_type}",
-            fault or shorten(f"{type(problem).__name__}: {problem}", LONGEST, placeholder=" .."),
-            DAMAGED,
-        )
+        found = fault or f"{described(values)} as inputs ({type(problem).__name__}: {problem})"
+        short = shorten(found, LONGEST, placeholder=" ..")
+        reading.refuse(layer, f"a well-formed {node.op_type}", short, DAMAGED)
     return ()
 
 
@@ -140,14 +146,14 @@ def run(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]) -
         return run_reader(scope, layer, node, values)
     if is_own and node.op_type in OF_CONSTANTS:
         raise of_unknown_shape(layer, node.op_type)
-    body = schema_function(node, scope.opset if is_own else 1, values)
+    body = schema_function(node, opset_for(scope, node), values)
     if body is None:
         raise unknown(layer, node)
     return call(scope, layer, node, body, values)
 
 
 def check_op(scope: Scope, layer: str, node: NodeProto) -> None:
-    """Raises for an op that is not read whatever its inputs are, or an attribute of another type than its."""
+    """Raises for an op that is not read whatever its inputs are, and for attributes that it lacks."""
     if not all(isinstance(name, str) for name in (node.domain, node.op_type)):
         raise error(layer, "an op whose name is UTF-8", repr(node.op_type), DAMAGED)
     if (node.domain, node.op_type) in scope.reading.functions:
@@ -158,12 +164,25 @@ def check_op(scope: Scope, layer: str, node: NodeProto) -> None:
     if is_own and node.op_type in REFUSED:
         wanted, do = REFUSED[node.op_type]
         raise error(layer, wanted, node.op_type, do)
-    schema = schema_of(node, scope.opset if is_own else 1)
     is_read = is_own and any(node.op_type in table for table in (READERS, FOLDS, OF_CONSTANTS))
-    if not is_read and not has_function(schema):
+    if not is_read and not has_function(schema_of(node, opset_for(scope, node))):
         raise unknown(layer, node)
-    if schema is not None:
-        check_attributes(layer, node, schema)
+    declared = declared_of(scope, node)
+    if declared is not None:
+        check_attributes(layer, node, declared.attributes)
+
+
+def opset_for(scope: Scope, node: NodeProto) -> int:
+    return scope.opset if node.domain in OWN_DOMAINS else 1
+
+
+def declared_of(scope: Scope, node: NodeProto) -> Signature | None:
+    """By ONNX, of an op newer than the opset in its newest version; None of an op of the model's own."""
+    if (node.domain, node.op_type) in scope.reading.functions:
+        return None
+    domain = "" if node.domain in OWN_DOMAINS else node.domain
+    own = signature(node.op_type, opset_for(scope, node), domain)
+    return own or signature(node.op_type, onnx.defs.onnx_opset_version(), domain)
 
 
 def unknown(layer: str, node: NodeProto) -> CompileError:
@@ -171,17 +190,6 @@ def unknown(layer: str, node: NodeProto) -> CompileError:
     if onnx.defs.has(node.op_type) and node.input:
         do += ", or bind the inputs that it comes from with --const"
     return error(layer, "an ONNX op that s2c reads", node.op_type, do)
-
-
-def check_attributes(layer: str, node: NodeProto, schema: Any) -> None:
-    for each in node.attribute:
-        declared = schema.attributes.get(each.name)
-        if declared is not None and each.type != declared.type.value:
-            wanted, found = (
-                AttributeProto.AttributeType.Name(kind) for kind in (declared.type.value, each.type)
-            )
-            wanted, found = f"{node.op_type}'s {each.name} of type {wanted.lower()}", found.lower()
-            raise error(layer, wanted, found, DAMAGED)
 
 
 def foreign(layer: str, node: NodeProto) -> CompileError:

@@ -22,7 +22,7 @@ from s2c.readers.onnx.source import (
     axis_of,
     constant_node,
     given,
-    known,
+    number,
     refuse,
     required,
     stored_unsigned,
@@ -80,15 +80,15 @@ def is_true(source: Source, value: Anything) -> bool:
 def loop(source: Source) -> tuple[Anything, ...]:
     """The body once for each iteration; carried values first, then the scanned ones, stacked."""
     body = source.attrs["body"]
-    count = math.inf if given(source, 0) is None else int(known(source, 0, "trip count").value.item())
+    count = math.inf if given(source, 0) is None else int(number(source, 0, "trip count"))
     condition = required(source, 1) if given(source, 1) is not None else Constant(np.array(True))
     carried: tuple[Anything, ...] = tuple(each for each in source.inputs[2:] if each is not None)
     scanned: list[tuple[Anything, ...]] = []
     iteration = 0
     while iteration < count and is_true(source, condition):
         refuse_long(source, iteration + 1)
-        number = Constant(np.array(iteration, np.int64))
-        results = source.read_graph(body, (number, condition, *carried), f"[{iteration}]")
+        place = Constant(np.array(iteration, np.int64))
+        results = source.read_graph(body, (place, condition, *carried), f"[{iteration}]")
         first: Anything = results[0]
         condition = required_tensor(source, first)
         carried = results[1 : 1 + len(carried)]
@@ -136,6 +136,8 @@ def scan(source: Source) -> tuple[Anything, ...]:
         return batched_scan(source)
     body, count = source.attrs["body"], int(source.attrs["num_scan_inputs"])
     values = [required(source, index) for index in range(len(source.inputs))]
+    if not 1 <= count <= len(values):
+        raise refuse(source, f"num_scan_inputs of 1 to {len(values)}", str(count), "check the model")
     states, inputs = values[: len(values) - count], values[len(values) - count :]
     axes = tuple(source.attrs.get("scan_input_axes", (0,) * count))
     turned = tuple(source.attrs.get("scan_input_directions", (0,) * count))
@@ -185,6 +187,8 @@ def batched_scan(source: Source) -> tuple[Anything, ...]:
         raise refuse(source, "no sequence_lens", "some", "export the model with opset 9 or newer")
     body, count = source.attrs["body"], int(source.attrs["num_scan_inputs"])
     nodes = [tensor(source, index) for index in range(1, len(source.inputs))]
+    if not 1 <= count <= len(nodes):
+        raise refuse(source, f"num_scan_inputs of 1 to {len(nodes)}", str(count), "check the model")
     turned = tuple(source.attrs.get("directions", (0,) * count))
     rows = []
     for row in range(nodes[0].type.shape[0]):

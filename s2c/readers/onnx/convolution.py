@@ -11,6 +11,7 @@ from s2c.layers.basic import cast, is_constant, move_axis, mul, reshape, sub
 from s2c.layers.convolution import conv as conv_layer
 from s2c.layers.convolution import conv_computed, transposed_conv
 from s2c.layers.windows import Window
+from s2c.readers.onnx.file import MOST_AXES
 from s2c.readers.onnx.geometry import (
     channels_last,
     channels_second,
@@ -28,6 +29,7 @@ from s2c.readers.onnx.source import (
     Source,
     Value,
     activation,
+    check_rank,
     given,
     refuse,
     required,
@@ -42,8 +44,8 @@ def groups_of(source: Source) -> int:
 
 def check_weight(source: Source, x: Node, weight: Node, channels: int) -> None:
     """channels: how many the weights are for."""
-    groups = groups_of(source)
     shape = x.type.shape
+    groups = groups_of(source)
     if len(shape) != len(weight.type.shape) or shape[1] != channels or groups < 1 or channels % groups:
         raise refuse(
             source,
@@ -63,6 +65,7 @@ def optional_bias(source: Source, index: int, outputs: int) -> Node | None:
 def conv(source: Source) -> Value:
     x, weight = activation(source), parameter(source, 1)
     spatial_extents(source, x)
+    check_rank(source, weight, 3, MOST_AXES, "weights")
     groups = groups_of(source)
     check_weight(source, x, weight, weight.type.shape[1] * groups)
     bias = optional_bias(source, 2, weight.type.shape[0])
@@ -77,6 +80,7 @@ def conv(source: Source) -> Value:
 def conv_transpose(source: Source) -> Value:
     x, weight = activation(source), parameter(source, 1)
     spatial_extents(source, x)
+    check_rank(source, weight, 3, MOST_AXES, "weights")
     groups = groups_of(source)
     check_weight(source, x, weight, weight.type.shape[0])
     bias = optional_bias(source, 2, weight.type.shape[1] * groups)
@@ -117,6 +121,8 @@ def conv_integer(source: Source) -> Value:
     """int32 sums of (x - x's zero point) * (w - w's zero point); padding is a real zero."""
     layer = source.layer
     x, weight = centred(source, 0, 2), centred(source, 1, 3)
+    spatial_extents(source, x)
+    check_rank(source, weight, 3, MOST_AXES, "weights")
     groups = groups_of(source)
     check_weight(source, x, weight, weight.type.shape[1] * groups)
     window = geometry(source, spatial_extents(source, x), weight.type.shape[2:])

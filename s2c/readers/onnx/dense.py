@@ -18,10 +18,13 @@ from s2c.readers.onnx.source import (
     Source,
     Value,
     activation,
+    check_broadcast,
     given,
     known,
     refuse,
+    required,
     reshaped,
+    shape_of,
     tensor,
     transposed,
 )
@@ -30,18 +33,17 @@ from s2c.readers.onnx.weights import float_array, weight_scale
 
 def gemm(source: Source) -> Value:
     """alpha * A @ B + beta * C; a constant B becomes weights, and a C that is no bias is added after."""
-    a = tensor(source, 0)
+    a, b = tensor(source, 0), shape_of(required(source, 1))
     layer = source.layer
+    if len(a.type.shape) != 2 or len(b) != 2:
+        raise refuse(source, "two matrices", f"{a.type} and {list(b)}", "use MatMul for other shapes")
     if source.attrs.get("transA", 0):
         a = transposed(a, layer, (1, 0))
+    turned = bool(source.attrs.get("transB", 0))
+    check_broadcast(source, 2, (a.type.shape[0], b[0 if turned else 1]))
     if isinstance(given(source, 1), Node) or a.type.dtype != "f32":
         return gemm_of_computed(source, a)
     weight = float_array(source, 1, "weights")
-    if weight.ndim != 2 or len(a.type.shape) != 2:
-        raise refuse(
-            source, "two matrices", f"{a.type} and {list(weight.shape)}", "use MatMul for other shapes"
-        )
-    turned = bool(source.attrs.get("transB", 0))
     alpha = np.float32(source.attrs.get("alpha", 1.0))
     scale = weight_scale(source, known(source, 1, "weights"), 0 if turned else 1) if alpha == 1 else {}
     weight = np.ascontiguousarray((weight if turned else weight.T) * alpha)

@@ -33,6 +33,7 @@ from s2c.readers.onnx.source import (
     Value,
     activation,
     axis_of,
+    broadcasts,
     given,
     refuse,
     reshaped,
@@ -171,10 +172,9 @@ def power(source: Source) -> Value:
     if isinstance(exponent, Constant) and exponent.value.size:
         values = exponent.value.astype(np.float64)
         first = float(values.reshape(-1)[0])
-        shape = np.broadcast_shapes(x.type.shape, values.shape)
-        if (values == first).all() and shape == x.type.shape:
+        if (values == first).all() and broadcasts(operands(source)[1].type.shape, x.type.shape):
             return constant_power(source, x, first)
-    return computed_power(source, x, tensor(source, 1))
+    return computed_power(source, *operands(source))
 
 
 def constant_power(source: Source, x: Node, exponent: float) -> Value:

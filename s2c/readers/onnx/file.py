@@ -16,7 +16,8 @@ from s2c.readers.onnx.external import external_tensors, inline, is_external
 
 MODEL = "model"
 MOST_BYTES = 1 << 28
-MOST_AXES = 32  # numpy has no more
+MOST_AXES = 32
+MOST_ELEMENTS = 1 << 31  # of a tensor in a file
 
 # ONNX element type -> (numpy dtype, field that holds the values where raw_data does not)
 ELEMENTS: dict[int, tuple[np.dtype[Any], str]] = {
@@ -128,6 +129,9 @@ def refuse_wrong_size(tensor: TensorProto, layer: str) -> None:
     do = "export or download the file again"
     if len(shape) > MOST_AXES:
         raise error(layer, f"at most {MOST_AXES} axes", str(len(shape)), do)
+    if 0 in shape and math.prod(extent or 1 for extent in shape) > MOST_ELEMENTS:
+        wanted = f"extents whose product, zeros left out, is at most {MOST_ELEMENTS}"
+        raise error(layer, wanted, str(list(shape)), do)
     size = -(-math.prod(shape) * bits // 8)
     if tensor.HasField("raw_data"):
         held = len(tensor.raw_data)

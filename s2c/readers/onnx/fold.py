@@ -106,6 +106,8 @@ def fold(
     constants = [value for value in inputs if isinstance(value, Constant)]
     if node.op_type not in FOLDS or not constants or len(constants) < len(inputs):
         return None
+    if opset < 7 and any(each.name == "broadcast" for each in node.attribute):
+        return None  # the reference implementation does not align axes as these opsets do
     if node.op_type == "QuantizeLinear" and any(each.element for each in constants):
         return None  # The array's dtype is wider than what the model quantizes to.
     refuse_large(node, layer, FOLDS[node.op_type]([each.value for each in constants]))

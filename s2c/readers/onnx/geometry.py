@@ -7,6 +7,8 @@ from s2c.layers.basic import move_axis
 from s2c.layers.windows import Window
 from s2c.readers.onnx.source import Source, refuse
 
+MOST_EXTENT = 1 << 20
+
 
 def channels_last(node: Node, layer: str) -> Node:
     return move_axis(node, 1, -1, layer)
@@ -42,23 +44,41 @@ def declared_window(source: Source, kernel: tuple[int, ...]) -> Window:
             f"{kernel}, {stride}, {dilation} and {flat}",
             "check the layer's attributes",
         )
+    if tuple(attrs.get("kernel_shape", kernel)) != kernel:
+        wanted = f"the kernel_shape of the weights, {list(kernel)}"
+        raise refuse(source, wanted, str(list(attrs["kernel_shape"])), "check the layer's attributes")
+    largest = max(*kernel, *stride, *dilation, *flat)
+    if largest > MOST_EXTENT:
+        wanted = f"kernel, strides, dilations and pads of at most {MOST_EXTENT}"
+        raise refuse(source, wanted, str(largest), "check the layer's attributes")
     return Window(kernel, stride, dilation, tuple(zip(flat[:axes], flat[axes:], strict=True)))
 
 
 def geometry(source: Source, extents: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
     """With the pads that auto_pad and ceil_mode ask for."""
+    window = padded_window(source, extents, kernel)
+    if not source.attrs.get("ceil_mode", 0):
+        return window
+    rows = zip(extents, spans_of(window), window.stride, window.pads, strict=True)
+    return Window(kernel, window.stride, window.dilation, tuple(ceiled(*each) for each in rows))
+
+
+def spans_of(window: Window) -> list[int]:
+    """From the first place of the kernel to the last, on each axis."""
+    return [(size - 1) * gap + 1 for size, gap in zip(window.kernel, window.dilation, strict=True)]
+
+
+def padded_window(source: Source, extents: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
+    """With the pads that auto_pad asks for."""
     window = declared_window(source, kernel)
     if len(kernel) != len(extents):
         raise refuse(
             source, f"a kernel of {len(extents)} axes", str(list(kernel)), "check the layer's attributes"
         )
     auto_pad = source.attrs.get("auto_pad", "NOTSET")
-    spans = [(size - 1) * gap + 1 for size, gap in zip(kernel, window.dilation, strict=True)]
-    rows = zip(extents, spans, window.stride, window.pads, strict=True)
-    pads = [automatic_pads(source, auto_pad, *each) for each in rows]
-    if source.attrs.get("ceil_mode", 0):
-        pads = [ceiled(*each) for each in zip(extents, spans, window.stride, pads, strict=True)]
-    return Window(kernel, window.stride, window.dilation, tuple(pads))
+    rows = zip(extents, spans_of(window), window.stride, window.pads, strict=True)
+    pads = tuple(automatic_pads(source, auto_pad, *each) for each in rows)
+    return Window(kernel, window.stride, window.dilation, pads)
 
 
 def automatic_pads(

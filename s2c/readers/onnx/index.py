@@ -10,16 +10,18 @@ from onnx import helper
 from s2c.ir import Node, constant
 from s2c.layers.basic import cast, gather_constant, reshape, where
 from s2c.layers.onehot import gather_axis
-from s2c.readers.onnx.file import ELEMENTS, element_name
+from s2c.readers.onnx.file import ELEMENTS, MOST_AXES, element_name
 from s2c.readers.onnx.source import (
     Constant,
     Reader,
     Source,
     Value,
     axis_of,
+    check_rank,
     given,
     integers,
     known,
+    number,
     of_unknown_shape,
     refuse,
     tensor,
@@ -50,7 +52,8 @@ def compress(source: Source) -> Value:
 
 def trilu(source: Source) -> Value:
     x = tensor(source, 0)
-    shift = 0 if given(source, 1) is None else int(known(source, 1, "k").value.reshape(-1)[0])
+    shift = 0 if given(source, 1) is None else int(number(source, 1, "k"))
+    check_rank(source, x, 2, MOST_AXES)
     rows, columns = x.type.shape[-2:]
     first = np.arange(rows).reshape(-1, 1) + shift
     keep = np.arange(columns) >= first if source.attrs.get("upper", 1) else np.arange(columns) <= first
@@ -63,6 +66,7 @@ def eye_like(source: Source) -> Value:
     if element not in ELEMENTS:
         raise refuse(source, "a dtype of numpy", element_name(element), "use float32")
     shift = int(source.attrs.get("k", 0))
+    check_rank(source, x, 2, 2)
     rows, columns = x.type.shape
     return Constant(np.eye(rows, columns, k=shift, dtype=ELEMENTS[element][0]))
 
@@ -70,6 +74,7 @@ def eye_like(source: Source) -> Value:
 def reverse_sequence(source: Source) -> Value:
     """The first elements of each sequence of a batch turned round, as many as its constant length says."""
     x, layer = tensor(source, 0), source.layer
+    check_rank(source, x, 2, MOST_AXES)
     lengths = integers(source, 1, "sequence lengths")
     batch_axis = int(source.attrs.get("batch_axis", 1))
     time_axis = int(source.attrs.get("time_axis", 0))
@@ -92,13 +97,13 @@ def reverse_sequence(source: Source) -> Value:
 
 
 def bit_cast(source: Source) -> Value:
-    """Between integers of one width."""
+    """Between integers of one width, and from bool, which is 0 or 1."""
     x = tensor(source, 0)
     element = int(source.attrs.get("to", 0))
     dtype = ELEMENTS[element][0] if element in ELEMENTS else None
     if dtype == x.type.numpy:
         return x
-    if dtype is None or dtype.kind not in "iu" or x.type.numpy.kind not in "iu":
+    if dtype is None or dtype.kind not in "iu" or x.type.numpy.kind not in "iub":
         raise refuse(
             source,
             "the bits of integers as those of integers",

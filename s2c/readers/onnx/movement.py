@@ -18,6 +18,7 @@ from s2c.readers.onnx.source import (
     Source,
     Value,
     axis_of,
+    check_rank,
     constant_node,
     given,
     integers,
@@ -34,11 +35,11 @@ from s2c.readers.onnx.weights import constant_of
 def constant_value(source: Source) -> Value:
     """The one attribute of Constant that is set."""
     attrs = source.attrs
-    if "value" in attrs:
+    if set(attrs) == {"value"}:
         return constant_of(attrs["value"], source.layer)
     for name, dtype in (("value_float", np.float32), ("value_int", np.int64)):
         for key in (name, f"{name}s"):
-            if key in attrs:
+            if set(attrs) == {key}:
                 return Constant(np.array(attrs[key], dtype))
     raise refuse(
         source,
@@ -127,7 +128,10 @@ def unsqueeze(source: Source) -> Value:
 def transpose(source: Source) -> Value:
     x = tensor(source, 0)
     rank = len(x.type.shape)
-    return transposed(x, source.layer, tuple(source.attrs.get("perm", reversed(range(rank)))))
+    perm = tuple(source.attrs.get("perm", reversed(range(rank))))
+    if sorted(perm) != list(range(rank)):
+        raise refuse(source, f"a permutation of {rank} axes", str(list(perm)), "check the layer's perm")
+    return transposed(x, source.layer, perm)
 
 
 def concat(source: Source) -> Value:
@@ -217,7 +221,11 @@ def expand(source: Source) -> Value:
             str(list(wanted)),
             "check the layer's shape",
         )
-    shape = np.broadcast_shapes(x.type.shape, wanted)
+    try:
+        shape = np.broadcast_shapes(x.type.shape, wanted)
+    except ValueError:
+        do = "check the layer's shape"
+        raise refuse(source, f"a shape that {x.type} broadcasts with", str(list(wanted)), do) from None
     return x if shape == x.type.shape else make("expand", (x,), source.layer, shape=shape)
 
 
@@ -244,6 +252,7 @@ def block_of(source: Source, extents: tuple[int, ...]) -> int:
 
 def depth_to_space(source: Source) -> Value:
     x, layer = tensor(source, 0), source.layer
+    check_rank(source, x, 4, 4)
     batch, channels, height, width = x.type.shape
     block = block_of(source, ())
     depth = channels // (block * block)
@@ -260,6 +269,7 @@ def depth_to_space(source: Source) -> Value:
 
 def space_to_depth(source: Source) -> Value:
     x, layer = tensor(source, 0), source.layer
+    check_rank(source, x, 4, 4)
     batch, channels, height, width = x.type.shape
     block = block_of(source, (height, width))
     split = reshaped(x, layer, (batch, channels, height // block, block, width // block, block))

@@ -10,9 +10,19 @@ from s2c.ir import Node
 from s2c.layers import norms
 from s2c.layers.basic import is_constant
 from s2c.ops import make
+from s2c.readers.onnx.file import MOST_AXES
 from s2c.readers.onnx.geometry import channels_last, channels_second
 from s2c.readers.onnx.parameter import optional_parameter, parameter
-from s2c.readers.onnx.source import Reader, Source, Value, activation, axis_of, refuse
+from s2c.readers.onnx.source import (
+    Reader,
+    Source,
+    Value,
+    activation,
+    axis_of,
+    check_broadcast,
+    check_rank,
+    refuse,
+)
 
 
 def epsilon_of(source: Source) -> float:
@@ -88,6 +98,8 @@ def normalized_axes(source: Source, x: Node) -> range:
 
 def layer_normalization(source: Source) -> tuple[Value, ...]:
     x = activation(source)
+    check_broadcast(source, 1, x.type.shape)
+    check_broadcast(source, 2, x.type.shape)
     y, mean, inverse = norms.normalize(x, normalized_axes(source, x), epsilon_of(source), source.layer)
     y = norms.affine(y, optional_parameter(source, 1), optional_parameter(source, 2), source.layer)
     return (y, mean, inverse)[: source.outputs]
@@ -96,14 +108,19 @@ def layer_normalization(source: Source) -> tuple[Value, ...]:
 def rms_normalization(source: Source) -> Value:
     x = activation(source)
     axes = normalized_axes(source, x)
+    check_broadcast(source, 1, x.type.shape)
     return norms.rms_norm(x, axes, optional_parameter(source, 1), epsilon_of(source), source.layer)
 
 
 def local_response_normalization(source: Source) -> Value:
     attrs = source.attrs
+    x, size = activation(source), int(attrs["size"])
+    check_rank(source, x, 2, MOST_AXES)
+    if size < 1:
+        raise refuse(source, "a size of at least 1", str(size), "check the layer's size")
     return norms.local_response_norm(
-        activation(source),
-        int(attrs["size"]),
+        x,
+        size,
         float(attrs.get("alpha", 1e-4)),
         float(attrs.get("beta", 0.75)),
         float(attrs.get("bias", 1.0)),

@@ -23,6 +23,7 @@ from s2c.readers.onnx.geometry import (
     channels_second,
     declared_window,
     geometry,
+    padded_window,
     spatial_extents,
 )
 from s2c.readers.onnx.source import Reader, Source, Value, activation, given, integers, refuse, tensor
@@ -56,7 +57,7 @@ def average_pool(source: Source) -> Value:
     window = geometry(source, spatial_extents(source, x), kernel_shape(source))
     if counted and source.attrs.get("ceil_mode", 0):
         # The model's own pads count, those of rounding up do not: the former become zeros of the input.
-        own = declared_window(source, window.kernel).pads
+        own = padded_window(source, spatial_extents(source, x), window.kernel).pads
         rest = tuple((0, all_[1] - mine[1]) for all_, mine in zip(window.pads, own, strict=True))
         x = pad(x, ((0, 0), (0, 0), *own), layer, 0.0)
         window = Window(window.kernel, window.stride, window.dilation, rest)

@@ -195,8 +195,6 @@ def dequantized(source: Source, stored: Constant) -> Constant:
         zero = np.zeros((), array.dtype)
     else:
         zero = spread(source, known(source, 2, "zero point").value, array.shape)
-        if zero.dtype != array.dtype:
-            raise refuse(source, f"{array.dtype} zero points", str(zero.dtype), "quantize the layer again")
     exact = np.dtype(np.float32) if array.dtype.kind == "f" else np.dtype(np.int64)
     centred = array.astype(exact) - zero.astype(exact)
     with np.errstate(over="ignore"):

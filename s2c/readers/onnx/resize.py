@@ -102,6 +102,8 @@ def factors(source: Source, extents: Sequence[int]) -> tuple[list[float], list[i
             math.floor(np.float32(extent) * np.float32(scale))
             for extent, scale in zip(extents, scales, strict=True)
         ]
+    if index == 1:
+        raise refuse(source, "scales", "none", "export the model again")
     sizes = integers(source, 3, "sizes")
     check_count(source, len(sizes), len(extents))
     scales = [size / extent for size, extent in zip(sizes, extents, strict=True)]

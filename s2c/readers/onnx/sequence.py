@@ -20,6 +20,7 @@ from s2c.readers.onnx.source import (
     axis_of,
     given,
     known,
+    number,
     refuse,
     required,
     tensor,
@@ -47,7 +48,7 @@ def length(source: Source) -> Anything:
 
 def position(source: Source, index: int, count: int, most: int) -> int:
     """A constant place in a sequence of `count` items, of 0 to `most`."""
-    place = int(known(source, index, "position").value.item())
+    place = int(number(source, index, "position"))
     if not -count <= place <= most:
         raise refuse(source, f"a position in {count} items", str(place), "check the layer's position")
     return place % count if place < 0 else place

@@ -20,7 +20,7 @@ from s2c.readers.onnx.source import (
     axis_of,
     given,
     integers,
-    known,
+    number,
     refuse,
     tensor,
 )
@@ -28,7 +28,7 @@ from s2c.readers.onnx.weights import constant_from
 
 
 def scalar_of(source: Source, index: int, what: str) -> int:
-    return int(known(source, index, what).value.item())
+    return int(number(source, index, what))
 
 
 def read_dft(source: Source) -> Value:
@@ -116,7 +116,7 @@ def constant_output(source: Source, values: np.ndarray) -> Constant:
 
 def mel_weight_matrix(source: Source) -> Value:
     bins, length, rate, lowest, highest = (
-        known(source, index, what).value.item()
+        number(source, index, what)
         for index, what in enumerate(("bins", "length", "rate", "lowest frequency", "highest frequency"))
     )
     check_constants(bins * length, "weights", source.layer)

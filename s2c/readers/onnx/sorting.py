@@ -10,7 +10,7 @@ from s2c.layers.basic import add, cast, equal, less, narrow, reshape, unsqueeze,
 from s2c.layers.limits import check_constants, iota
 from s2c.layers.scan import scan
 from s2c.layers.sort import arg, top_k
-from s2c.readers.onnx.source import Reader, Source, Value, axis_of, integers, known, refuse, tensor
+from s2c.readers.onnx.source import Reader, Source, Value, axis_of, number, refuse, tensor
 
 
 def axis_attribute(source: Source, x: Node, default: int = 0) -> int:
@@ -37,7 +37,7 @@ def read_top_k(source: Source) -> tuple[Value, ...]:
     layer = source.layer
     x = tensor(source, 0)
     axis = axis_attribute(source, x, -1)
-    k = int(source.attrs["k"]) if source.opset < 10 else integers(source, 1, "k")[0]
+    k = int(source.attrs["k"]) if source.opset < 10 else int(number(source, 1, "k"))
     if not 1 <= k <= x.type.shape[axis]:
         raise refuse(source, f"k of 1 to {x.type.shape[axis]}", str(k), "check the layer's k")
     values, indices = top_k(x, k, axis, bool(source.attrs.get("largest", 1)), layer)
@@ -47,7 +47,7 @@ def read_top_k(source: Source) -> tuple[Value, ...]:
 def scan_reader(function: str) -> Reader:
     def read(source: Source) -> Value:
         x = tensor(source, 0)
-        axis = axis_of(source, integers(source, 1, "axis")[0], len(x.type.shape))
+        axis = axis_of(source, int(number(source, 1, "axis")), len(x.type.shape))
         exclusive, reverse = (bool(source.attrs.get(name, 0)) for name in ("exclusive", "reverse"))
         return scan(function, x, axis, source.layer, exclusive, reverse)
 
@@ -58,7 +58,7 @@ def one_hot(source: Source) -> Value:
     """values [off, on], at positions counted from either end; others are off everywhere."""
     layer = source.layer
     indices, values = tensor(source, 0), tensor(source, 2)
-    depth = int(known(source, 1, "depth").value.item())
+    depth = int(number(source, 1, "depth"))
     axis = axis_of(source, int(source.attrs.get("axis", -1)), len(indices.type.shape) + 1)
     if depth < 1:
         raise refuse(source, "a depth of at least 1", str(depth), "check the layer's depth")
@@ -73,8 +73,22 @@ def one_hot(source: Source) -> Value:
 
 
 def gather_elements(source: Source) -> Value:
-    x = tensor(source, 0)
-    return onehot.take_along(x, tensor(source, 1), axis_attribute(source, x), source.layer)
+    x, indices = tensor(source, 0), tensor(source, 1)
+    check_indices(source, x, indices)
+    return onehot.take_along(x, indices, axis_attribute(source, x), source.layer)
+
+
+def check_indices(source: Source, x: Node, *others: Node) -> None:
+    """Raises where indices or updates have other axes than x, or indices more elements on one."""
+    shapes = [each.type.shape for each in others]
+    axis = axis_attribute(source, x)
+    beyond = any(
+        a > b for place, (a, b) in enumerate(zip(shapes[0], x.type.shape, strict=False)) if place != axis
+    )
+    if any(each != shapes[0] for each in shapes) or len(shapes[0]) != len(x.type.shape) or beyond:
+        wanted = f"indices, and updates, of one shape that fits {x.type}"
+        found = " and ".join(str(list(each)) for each in shapes)
+        raise refuse(source, wanted, found, "check the layer's shapes")
 
 
 def gather_nd(source: Source) -> Value:
@@ -92,6 +106,7 @@ def reduction_of(source: Source) -> str:
 
 def scatter_elements(source: Source) -> Value:
     x, indices, updates = (tensor(source, index) for index in range(3))
+    check_indices(source, x, indices, updates)
     axis = axis_attribute(source, x)
     return onehot.scatter_along(x, indices, updates, axis, reduction_of(source), source.layer)
 

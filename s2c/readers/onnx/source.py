@@ -181,6 +181,20 @@ def integers(source: Source, index: int, what: str) -> tuple[int, ...]:
     return tuple(int(each) for each in array.reshape(-1))
 
 
+def number(source: Source, index: int, what: str) -> Any:
+    """A constant input of one number, as Python's int, float or bool."""
+    array = known(source, index, what).value
+    if array.size != 1:
+        raise refuse(source, f"one number as {what}", f"{array.dtype}{list(array.shape)}", "check the model")
+    return array.item()
+
+
+def check_rank(source: Source, node: Node, least: int, most: int, what: str = "an input") -> None:
+    if not least <= len(node.type.shape) <= most:
+        axes = f"{least}" if least == most else f"{least} to {most}"
+        raise refuse(source, f"{what} of {axes} axes", str(node.type), "check the layer's shapes")
+
+
 def listed(source: Source, name: str, index: int, since: int) -> tuple[int, ...] | None:
     """Integers: attribute `name` before opset `since`, input `index` from it on; None: left out."""
     if source.opset < since:
@@ -220,6 +234,25 @@ def leading_run(perm: tuple[int, ...]) -> tuple[int, ...]:
     """The first axes of the result up to the second that does not follow on its neighbour."""
     breaks = [index for index in range(1, len(perm)) if perm[index] != perm[index - 1] + 1]
     return perm[: breaks[1]]
+
+
+def shape_of(value: Value) -> tuple[int, ...]:
+    return value.type.shape if isinstance(value, Node) else value.value.shape
+
+
+def broadcasts(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether numpy broadcasts an array of one shape to another."""
+    pairs = zip(reversed(own), reversed(shape), strict=False)
+    return len(own) <= len(shape) and all(extent in (1, wide) for extent, wide in pairs)
+
+
+def check_broadcast(source: Source, index: int, shape: tuple[int, ...]) -> None:
+    """Raises where an input, if it is given, does not broadcast to a shape."""
+    value = given(source, index)
+    own = () if value is None else shape_of(value)
+    if not broadcasts(own, shape):
+        wanted = f"an input {index} that broadcasts to {list(shape)}"
+        raise refuse(source, wanted, str(list(own)), "check the layer's weights")
 
 
 def reshaped(node: Node, layer: str, shape: tuple[int, ...]) -> Node:

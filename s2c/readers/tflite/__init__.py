@@ -42,7 +42,7 @@ def load_tflite(data: bytes, dims: Mapping[str, int], consts: Mapping[str, np.nd
     if data[4:8] != IDENTIFIER:
         raise damaged("one without the identifier TFL3 at bytes 4 to 8")
     model = Model(read_file(data), READERS, CONTROL)
-    scope = Scope(model, model.subgraphs[0])
+    scope = Scope(model, 0)
     inputs = read_inputs(scope, dims, consts)
     scope.read_all()
     outputs = read_outputs(scope)

@@ -35,6 +35,13 @@ def handle_of(scope: Scope, operator: Operator) -> Handle:
     return found[0]
 
 
+def tensor_of(scope: Scope, operator: Operator, place: int) -> Node | None:
+    """An input that is no variable; None behind a problem."""
+    if place >= len(operator.inputs):
+        raise error(scope.name(operator), f"input {place} of {operator.op}", "none", "export the model again")
+    return scope.node(operator.inputs[place], scope.name(operator))
+
+
 def var_handle(scope: Scope, operator: Operator) -> Sequence[Value]:
     parts = [option(scope, operator, "VarHandleOptions", name) for name in ("Container", "SharedName")]
     return (Handle("/".join(part.decode(errors="replace") for part in parts if part) or "variable"),)
@@ -48,8 +55,8 @@ def read_variable(scope: Scope, operator: Operator) -> Sequence[Value]:
 
 
 def assign_variable(scope: Scope, operator: Operator) -> Sequence[Value]:
-    handle, value = handle_of(scope, operator), arguments(scope, operator)[-1]
-    if isinstance(value, Node):
+    handle, value = handle_of(scope, operator), tensor_of(scope, operator, 1)
+    if value is not None:
         scope.model.memory.assign(handle, value)
     return ()
 
@@ -67,15 +74,13 @@ def call_once(scope: Scope, operator: Operator) -> Sequence[Value]:
     return ()
 
 
-def if_(scope: Scope, operator: Operator) -> Sequence[Value]:
+def if_(scope: Scope, operator: Operator) -> Sequence[Value] | None:
     """The branch that a constant condition picks; else both, and a choice between their results."""
     name = scope.name(operator)
     branches = [option(scope, operator, "IfOptions", f"{each}SubgraphIndex") for each in ("Then", "Else")]
-    if not operator.inputs:
-        raise error(name, "a condition of IF", "none", "export the model again")
-    condition, *rest = arguments(scope, operator)
-    if not isinstance(condition, Node):
-        return ()
+    condition, rest = tensor_of(scope, operator, 0), arguments(scope, operator)[1:]
+    if condition is None:
+        return None
     if condition.op == "constant":
         chosen = branches[0 if condition.attrs["value"].all() else 1]
         return scope.inner(chosen, name).call(rest, name)
@@ -91,14 +96,16 @@ def if_(scope: Scope, operator: Operator) -> Sequence[Value]:
 
 
 def choice(name: str, condition: Node, a: Value, b: Value) -> Value:
-    if not (isinstance(a, Node) and isinstance(b, Node)):
+    if a is None or b is None:
         return None
+    if isinstance(a, Handle) or isinstance(b, Handle):
+        raise error(name, "branches that give tensors", "a variable", "read it in the branches")
     if a.type != b.type:
         raise error(name, "branches of one type", f"{a.type} and {b.type}", "make both alike")
     return make("where", (condition, a, b), name, a.type.quant)
 
 
-def while_(scope: Scope, operator: Operator) -> Sequence[Value]:
+def while_(scope: Scope, operator: Operator) -> Sequence[Value] | None:
     """Unrolled: the condition has to depend on constants alone."""
     name = scope.name(operator)
     test, body = (
@@ -110,14 +117,14 @@ def while_(scope: Scope, operator: Operator) -> Sequence[Value]:
         if len(found) != 1:
             raise error(name, "one condition of WHILE", f"{len(found)}", "export the model again")
         condition = found[0]
-        if not isinstance(condition, Node):
-            return ()
-        if condition.op != "constant":
+        if condition is None:
+            return None
+        if isinstance(condition, Handle) or condition.op != "constant":
             raise not_fixed(name)
         if not condition.attrs["value"].all():
             return values
         values = scope.inner(body, name).call(values, name)
-    return ()
+    return None
 
 
 def not_fixed(name: str) -> CompileError:

@@ -29,7 +29,10 @@ def relu(layer: Layer, **clamp: Any) -> Node:
 
 
 def unary(layer: Layer, function: str) -> Node:
-    return layer.make("unary", layer.real(), function=function)
+    source = layer.real()
+    if is_int8(source):
+        return layer.make("unary", source, quant=layer.quantized_result.quant, function=function)
+    return layer.make("unary", source, function=function)
 
 
 def float_unary(layer: Layer, function: str) -> Node:
@@ -39,7 +42,7 @@ def float_unary(layer: Layer, function: str) -> Node:
 def abs_(layer: Layer) -> Node:
     if layer.any(0).type.dtype == "f32" or is_int8(layer.any(0)):
         return unary(layer, "abs")
-    return basic.binary("maximum", layer.number(), basic.negate(layer.number(), layer.name), layer.name)
+    return basic.binary("maximum", layer.signed(), basic.negate(layer.signed(), layer.name), layer.name)
 
 
 def gelu(layer: Layer) -> Node:
@@ -47,7 +50,11 @@ def gelu(layer: Layer) -> Node:
 
 
 def leaky_relu(layer: Layer) -> Node:
-    return layer.make("leaky_relu", layer.real(), alpha=float(layer.option("Alpha")))
+    source, alpha = layer.real(), layer.finite("Alpha")
+    if is_int8(source):
+        scales = [np.float32(scale_of(each)) for each in (source.type, layer.quantized_result)]
+        integer.multipliers(layer, np.array([scales[0] / scales[1], abs(scales[0] * alpha) / scales[1]]))
+    return layer.make("leaky_relu", source, alpha=alpha)
 
 
 def prelu(layer: Layer) -> Node:
@@ -78,7 +85,7 @@ def tanh(layer: Layer) -> Node:
 def softmax(layer: Layer) -> Node:
     if layer.any(0).type.dtype == "i16":
         return tables16.softmax(layer)
-    return layer.make("softmax", layer.real(), beta=float(layer.option("Beta")))
+    return layer.make("softmax", layer.real(), beta=layer.finite("Beta"))
 
 
 def log_softmax(layer: Layer) -> Node:
@@ -182,7 +189,7 @@ def square(layer: Layer) -> Node:
 
 
 def neg(layer: Layer) -> Node:
-    return basic.negate(layer.number(), layer.name)
+    return basic.negate(layer.signed(), layer.name)
 
 
 # comparisons and logic
@@ -231,12 +238,12 @@ def quantize(layer: Layer) -> Node:
     if source.type.quant == layer.quant and source.type.dtype == layer.result_type.dtype:
         return source
     if source.type.dtype == "f32":
-        if layer.result_type.dtype != "i8":
+        if layer.quantized_result.dtype != "i8":
             raise layer.error("a result of int8", layer.result_type.dtype, "feed int16 values to the net")
         return layer.make("quantize", source, ties="away")
     if "i16" in (layer.result_type.dtype, source.type.dtype):
         return integer.requantized(layer)
-    return layer.make("requantize", layer.real())
+    return layer.make("requantize", layer.real(), quant=layer.quantized_result.quant)
 
 
 def dequantize(layer: Layer) -> Node:
@@ -248,7 +255,7 @@ def dequantize(layer: Layer) -> Node:
         return basic.cast(source, "f32", layer.name)
     if source.type.dtype == "i16":
         return integer.dequantized(layer)
-    return layer.make("dequantize", layer.real())
+    return layer.make("dequantize", integer.quantized(layer, 0))
 
 
 def of(read: Callable[..., Node], options: str = "", **arguments: Any) -> Reader:

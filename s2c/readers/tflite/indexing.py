@@ -91,7 +91,13 @@ def one_hot(layer: Layer) -> Node:
 
 def shape_(layer: Layer) -> Node:
     """Shapes are fixed, so they are constants."""
-    return constant(np.array(layer.any(0).type.shape, layer.result_type.numpy), layer.name)
+    return constant(np.array(layer.any(0).type.shape, extent_dtype(layer)), layer.name)
+
+
+def extent_dtype(layer: Layer) -> np.dtype:
+    if layer.result_type.dtype not in ("i32", "i64"):
+        raise layer.error("a result of int32 or int64", layer.result_type.dtype, "export the model again")
+    return layer.result_type.numpy
 
 
 def rank(layer: Layer) -> Node:
@@ -134,7 +140,7 @@ def broadcast_to(layer: Layer) -> Node:
 def broadcast_args(layer: Layer) -> Node:
     shapes = [layer.integers(index, "shape") for index in (0, 1)]
     try:
-        return constant(np.array(np.broadcast_shapes(*shapes), layer.result_type.numpy), layer.name)
+        return constant(np.array(np.broadcast_shapes(*shapes), extent_dtype(layer)), layer.name)
     except ValueError:
         raise layer.error("two shapes that broadcast", f"{shapes}", "reshape one of them") from None
 

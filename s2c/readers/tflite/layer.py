@@ -86,6 +86,12 @@ class Layer:
             raise self.error(f"{field} between {least} and {most}", str(value), "export the model again")
         return value
 
+    def finite(self, field: str) -> float:
+        value = float(self.option(field))
+        if not math.isfinite(value):
+            raise self.error(f"a finite {field}", f"{value}", "export the model again")
+        return value
+
     def clamp(self) -> Mapping[str, Any]:
         """lo and hi of the fused activation."""
         code = self.option("FusedActivationFunction")
@@ -124,6 +130,13 @@ class Layer:
             raise self.error(
                 "float32 or integers without a scale", str(node.type), "keep this layer in float"
             )
+        return node
+
+    def signed(self, index: int = 0) -> Node:
+        """A number that can be negative."""
+        node = self.number(index)
+        if node.type.dtype.startswith("u"):
+            raise self.error("float32 or signed integers", str(node.type), "cast its input")
         return node
 
     def raw(self, index: int = 0) -> Node:

@@ -159,7 +159,8 @@ def slice_(layer: Layer) -> Node:
 
 
 def strided_slice(layer: Layer) -> Node:
-    """begin, end and strides as Python's slices take them; shrunk axes are dropped."""
+    """begin, end and strides as Python's slices take them, or end counted from begin; shrunk axes are
+    dropped."""
     source = layer.any(0)
     shape = source.type.shape
     for mask in ("EllipsisMask", "NewAxisMask"):
@@ -174,12 +175,14 @@ def strided_slice(layer: Layer) -> Node:
             f"{begins}, {ends}, {steps}",
             "export it again",
         )
+    if layer.option("Offset"):
+        ends = tuple(begin + end for begin, end in zip(begins, ends, strict=True))
     begin_mask, end_mask, shrink = (layer.option(f"{name}Mask") for name in ("Begin", "End", "ShrinkAxis"))
     ranges = []
     for axis, (begin, end, step) in enumerate(zip(begins, ends, steps, strict=True)):
         bit = 1 << axis
         if shrink & bit:
-            start = layer.axis(begin, shape[axis])
+            start = 0 if begin_mask & bit else layer.axis(begin, shape[axis])
             ranges.append(range(start, start + 1))
         else:
             bounds = slice(None if begin_mask & bit else begin, None if end_mask & bit else end, step)

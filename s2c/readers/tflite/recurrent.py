@@ -72,6 +72,20 @@ def optional(layer: Layer, index: int, what: str) -> np.ndarray | None:
     return layer.reals(index, what) if layer.has(index) else None
 
 
+def matrix(layer: Layer, index: int, what: str = "weights") -> np.ndarray:
+    value = layer.reals(index, what)
+    if value.ndim != 2:
+        raise layer.error(f"{what} of two axes", str(list(value.shape)), "convert it again")
+    return value
+
+
+def biases(layer: Layer, index: int, outputs: int) -> np.ndarray | None:
+    value = optional(layer, index, "biases")
+    if value is not None and value.shape != (outputs,):
+        raise layer.error(f"{outputs} biases", str(list(value.shape)), "convert it again")
+    return value
+
+
 # LSTM: the places of its weights among the inputs, counted from that of the first
 
 
@@ -101,13 +115,13 @@ PEEPHOLES = (8, 9, None, 10)
 def read_gate(layer: Layer, gate: int, first: int, norms: int | None) -> Gate | None:
     if not layer.has(first + gate):
         return None
-    weight = layer.reals(first + gate, "weights")
-    recurrent = layer.reals(first + 4 + gate, "recurrent weights")
+    weight = matrix(layer, first + gate)
+    recurrent = matrix(layer, first + 4 + gate, "recurrent weights")
     bias = optional(layer, first + 11 + gate, "biases")
     place = PEEPHOLES[gate]
     peephole = None if place is None else optional(layer, first + place, "peephole weights")
     norm = None if norms is None else optional(layer, norms + gate, "norm")
-    if weight.ndim != 2 or recurrent.ndim != 2 or len(weight) != len(recurrent):
+    if len(weight) != len(recurrent):
         found = f"{list(weight.shape)} and {list(recurrent.shape)}"
         raise layer.error("weights [cells, inputs] of a gate", found, "convert it again")
     if any(each is not None and each.shape != (len(weight),) for each in (bias, peephole, norm)):
@@ -124,8 +138,11 @@ def read_cell(layer: Layer, first: int, norms: int | None) -> Cell:
     kept = [each for each in gates if each is not None]
     if len({(each.weight.shape, each.recurrent.shape) for each in kept}) > 1:
         raise layer.error("gates of one size", "others", "convert it again")
-    projection = optional(layer, first + 15, "projection")
-    return Cell((gates[0], forget, cell, output), projection, optional(layer, first + 16, "projection bias"))
+    if not layer.has(first + 15):
+        return Cell((gates[0], forget, cell, output), None, None)
+    projection = matrix(layer, first + 15, "projection")
+    projection_bias = biases(layer, first + 16, len(projection))
+    return Cell((gates[0], forget, cell, output), projection, projection_bias)
 
 
 def lstm_pass(layer: Layer, rows: Node, cell: Cell, states: tuple[int, int], reverse: bool = False) -> Node:
@@ -226,9 +243,8 @@ def merged(layer: Layer, results: list[Node]) -> Node | tuple[Node, ...]:
 
 def rnn_pass(layer: Layer, rows: Node, first: int, reverse: bool = False) -> Node:
     name = layer.name
-    weight, recurrent, bias = (
-        layer.reals(first + place, what) for place, what in enumerate(("weights", "weights", "biases"))
-    )
+    weight, recurrent = matrix(layer, first), matrix(layer, first + 1, "recurrent weights")
+    bias = biases(layer, first + 2, len(weight))
     sums = basic.dense(rows, weight, bias, name)
     state = [layer.float_only(first + 3)]
 
@@ -262,7 +278,7 @@ def svdf(layer: Layer) -> Node:
     if source.type.quant is not None:
         return integer_svdf(layer)
     name = layer.name
-    feature, time = layer.reals(1, "feature weights"), layer.reals(2, "time weights")
+    feature, time = matrix(layer, 1, "feature weights"), matrix(layer, 2, "time weights")
     new = basic.dense(layer.float_only(), feature, None, name)
     memory = remembered(layer, new, time.shape)
     weighted = basic.mul(memory, constant(time, name), name)
@@ -304,6 +320,9 @@ def integer_svdf(layer: Layer) -> Node:
     kinds = [integer.quantized(layer, index).type for index in (0, 1, 2, 4)]
     own, feature_scale, time_scale, state_scale = (np.float32(scale_of(each)) for each in kinds)
     feature, time = (layer.array(index, "weights").astype(np.int32) for index in (1, 2))
+    if feature.ndim != 2 or time.ndim != 2:
+        found = f"{list(feature.shape)} and {list(time.shape)}"
+        raise layer.error("feature and time weights of two axes", found, "convert it again")
     sums = basic.matmul(
         integer.centred(layer, layer.any(0)), constant(np.ascontiguousarray(feature.T), name), name
     )

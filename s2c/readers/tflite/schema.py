@@ -16,7 +16,6 @@ from s2c.errors import CompileError, error
 
 IDENTIFIER = b"TFL3"
 MOST_AXES = 8
-MOST_ELEMENTS = (1 << 31) - 1
 
 # What the accessors of the flatbuffer, which verify nothing, raise on damage.
 DAMAGE = (struct.error, ValueError, IndexError, TypeError, OverflowError, AttributeError, MemoryError)

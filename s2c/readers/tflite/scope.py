@@ -13,6 +13,7 @@ from s2c.readers.tflite.layer import Layer, Reader
 from s2c.readers.tflite.memory import Handle, Memory
 from s2c.readers.tflite.schema import Operator, Subgraph, Tensor, damaged
 from s2c.readers.tflite.tensors import (
+    check_count,
     check_result,
     check_size,
     dtype_of,
@@ -31,9 +32,9 @@ MOST_MACS = 1 << 24
 MOST_OPERATORS = 1 << 15
 MOST_DEPTH = 16
 
-# None where a problem keeps a tensor from having a value.
+# None where a problem keeps a tensor, or all results of an op, from having a value.
 Value = Node | Handle | None
-Control = Callable[["Scope", Operator], Sequence[Value]]
+Control = Callable[["Scope", Operator], Sequence[Value] | None]
 
 
 @dataclass
@@ -55,9 +56,10 @@ class Model:
 class Scope:
     """The state of reading one subgraph: each tensor's value so far."""
 
-    def __init__(self, model: Model, graph: Subgraph, depth: int = 0) -> None:
+    def __init__(self, model: Model, place: int, depth: int = 0) -> None:
         self.model = model
-        self.graph = graph
+        self.place = place
+        self.graph: Subgraph = model.subgraphs[place]
         self.depth = depth
         self.values: dict[int, Value] = {}
 
@@ -76,7 +78,7 @@ class Scope:
             raise damaged("damage: a subgraph that is not there")
         if self.depth >= MOST_DEPTH:
             raise error(layer, f"at most {MOST_DEPTH} subgraphs in each other", "more", "export it again")
-        return Scope(self.model, self.model.subgraphs[index], self.depth + 1)
+        return Scope(self.model, index, self.depth + 1)
 
     def read_all(self) -> None:
         for operator in self.graph.operators:
@@ -87,29 +89,27 @@ class Scope:
 
     def read(self, operator: Operator) -> None:
         outputs = [index for index in operator.outputs if index >= 0]
-        for index in outputs:
-            if index in self.values:
-                raise damaged("damage: a tensor that is made twice")
-            self.values[index] = None
+        if len({*outputs} - {*self.values}) < len(outputs):
+            raise damaged("damage: a tensor that is made twice")
         try:
             control = self.model.control.get(operator.op)
             results = control(self, operator) if control else self.read_layer(operator)
-            if results and len(results) != len(outputs):
+            if results is not None and len(results) != len(outputs):
                 found = f"{len(outputs)}"
                 raise error(
                     self.name(operator), f"{len(results)} outputs of {operator.op}", found, "export it again"
                 )
         except CompileError as problem:
             self.model.report(problem)
-            results = ()
-        self.values.update(zip(outputs, results, strict=bool(results)))
+            results = None
+        self.values.update(zip(outputs, results or [None] * len(outputs), strict=True))
 
     def name(self, operator: Operator) -> str:
         """That of the first output: ops have none of their own."""
         return next((self.graph.tensors[index].name for index in operator.outputs if index >= 0), "model")
 
-    def read_layer(self, operator: Operator) -> tuple[Node, ...]:
-        """The node of each output; none where an input has none."""
+    def read_layer(self, operator: Operator) -> tuple[Node, ...] | None:
+        """The node of each output; None where an input has none."""
         tensors = tuple(self.graph.tensors[index] for index in operator.outputs if index >= 0)
         name = self.name(operator)
         reader = self.model.readers.get(operator.op)
@@ -123,7 +123,7 @@ class Scope:
             raise error(name, f"outputs of {operator.op}", "none", "export the model again")
         inputs = tuple(None if index < 0 else self.node(index, name) for index in operator.inputs)
         if any(index >= 0 and node is None for index, node in zip(operator.inputs, inputs, strict=True)):
-            return ()
+            return None
         quants = tuple(result_quant(tensor) for tensor in tensors)
         layer = Layer(operator, inputs, tensors, quants, self.assign)
         made = reader.read(layer)
@@ -132,6 +132,7 @@ class Scope:
             raise error(
                 name, f"{len(results)} outputs for {operator.op}", str(len(tensors)), "export it again"
             )
+        check_inner_sizes(name, results, inputs)
         for node, tensor in zip(results, tensors, strict=True):
             check_size(name, node.type.shape)
             check_result(node, tensor, self.model.is_resized)
@@ -164,7 +165,7 @@ class Scope:
 
     def variable(self, index: int) -> Handle:
         """That of a tensor of this subgraph which keeps its content between calls."""
-        return Handle(f"{self.graph.tensors[index].name} ({self.model.subgraphs.index(self.graph)}.{index})")
+        return Handle(f"{self.graph.tensors[index].name} ({self.place}.{index})")
 
     def assign(self, operator: Operator, place: int, node: Node) -> None:
         """Leaves a value in the variable tensor at a place of an operator's inputs."""
@@ -178,6 +179,18 @@ class Scope:
                 "export it again",
             )
         self.model.memory.assign(self.variable(index), node)
+
+
+def check_inner_sizes(name: str, results: Sequence[Node], inputs: Sequence[Node | None]) -> None:
+    """Of all nodes that a layer is made of, which may have more axes than a tensor."""
+    seen: set[Node | None] = set(inputs)
+    pending = list(results)
+    while pending:
+        node = pending.pop()
+        if node not in seen:
+            seen.add(node)
+            check_count(name, node.type.shape)
+            pending += node.inputs
 
 
 def variable_type(tensor: Tensor) -> Type:

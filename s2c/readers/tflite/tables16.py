@@ -150,7 +150,7 @@ def softmax(layer: Layer) -> Node:
     last = (len(source.type.shape) - 1,)
     x = integer.centred(layer, source)
     distance = basic.sub(x, basic.reduce("max", x, last, name), name)
-    ratio = scale_of(source.type) * float(layer.option("Beta")) / (10.0 / 65535.0)
+    ratio = scale_of(source.type) * layer.finite("Beta") / (10.0 / 65535.0)
     scaled = integer.rescaled(layer, distance, ratio, 65535)
     powers = in_table(layer, basic.add(scaled, HIGHEST, name), EXPONENTIAL)
     total = basic.total(powers, last, name)

@@ -11,7 +11,7 @@ from s2c.errors import CompileError, Problem, error
 from s2c.ir import DTYPES, Node, Quant, Type, constant, input_node
 from s2c.ops import make
 from s2c.ops.core import MOST_AXES
-from s2c.readers.tflite.schema import MOST_ELEMENTS, Tensor
+from s2c.readers.tflite.schema import Tensor
 
 READ_DTYPES = {
     "BOOL": "bool",
@@ -30,6 +30,7 @@ READ_DTYPES = {
 # What a stored number can be, where a scale gives it a meaning. A quantized uint8 is read as int8.
 QUANTIZED_RANGES = {"INT4": (-8, 7), "INT8": (-128, 127), "INT16": (-32768, 32767), "UINT8": (0, 255)}
 UNSIGNED = 128
+MOST_ELEMENTS = 1 << 28
 
 # No sensible scale is outside; inside, no quotient of scales overflows.
 LEAST_SCALE, MOST_SCALE = 1e-18, 1e18
@@ -169,6 +170,13 @@ def check_size(layer: str, shape: tuple[int, ...]) -> None:
             f"1 to {MOST_ELEMENTS} elements on up to {MOST_AXES} axes",
             str(list(shape)),
             "rebuild the model with other shapes",
+        )
+
+
+def check_count(layer: str, shape: tuple[int, ...]) -> None:
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise error(
+            layer, f"at most {MOST_ELEMENTS} elements within", str(list(shape)), "rebuild the model with less"
         )
 
 

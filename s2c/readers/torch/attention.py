@@ -16,7 +16,8 @@ def scaled_dot_product(source: Source) -> Value:
     mask = as_node(source.layer, given(source, "attn_mask")) if has(source, "attn_mask") else None
     scale = given(source, "scale")
     causal = bool(given(source, "is_causal"))
-    return attention(query, key, value, mask, causal, None if scale is None else float(scale), source.layer)
+    factor = None if scale is None else float(scale)
+    return attention(query, key, value, mask, causal, factor, source.layer, hidden=0.0)
 
 
 ATTENTION: Mapping[str, Reader] = {"aten.scaled_dot_product_attention.default": scaled_dot_product}

@@ -33,13 +33,17 @@ from s2c.readers.torch.source import (
 
 
 def linear(source: Source) -> Value:
-    """input [..., depth] times weight [outputs, depth] transposed, plus bias."""
+    """input [..., depth] times weight [outputs, depth] transposed, plus bias, which broadcasts."""
     x, weight = node(source, "input", "f32"), node(source, "weight", "f32")
     bias = node(source, "bias", "f32") if has(source, "bias") else None
-    if is_constant(weight) and len(weight.type.shape) == 2 and (bias is None or is_constant(bias)):
+    shape = weight.type.shape
+    if bias is not None and len(shape) == 2 and bias.type.shape not in ((), (1,), shape[:1]):
+        raise refuse(source, f"{shape[0]} biases", str(list(bias.type.shape)), "export the model again")
+    fits = bias is None or (is_constant(bias) and bias.type.shape == shape[:1])
+    if is_constant(weight) and len(shape) == 2 and fits:
         offset = None if bias is None else bias.attrs["value"]
         return dense(x, weight.attrs["value"], offset, source.layer)
-    turned = weight if len(weight.type.shape) < 2 else swap(weight, -1, -2, source.layer)
+    turned = weight if len(shape) < 2 else swap(weight, -1, -2, source.layer)
     return plus(matmul(x, turned, source.layer), bias, source.layer)
 
 

@@ -72,7 +72,8 @@ def absolute(source: Source) -> Value:
 def sign(source: Source) -> Value:
     x = node(source)
     if x.type.dtype == "f32":
-        return unary("sign", x, source.layer)
+        y = unary("sign", x, source.layer)
+        return where(equal(x, x, source.layer), y, 0, source.layer)  # torch gives 0 for NaN
     x = cast(x, "i32", source.layer) if x.type.dtype == "bool" else x
     above, below = less(0, x, source.layer), less(x, 0, source.layer)
     kind = result_kind(source)

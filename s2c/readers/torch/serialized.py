@@ -365,7 +365,7 @@ def read_output(building: Building, spec: Mapping[str, Any]) -> tuple[OutputSpec
 
         return OutputSpec(OutputKind.USER_OUTPUT, ConstantArgument("", None), None), None
     if kind == "user_output" and "as_tensor" not in arg:
-        raise error(WHOLE_MODEL, "tensors as outputs", ", ".join(arg), "return tensors alone")
+        raise error(WHOLE_MODEL, "tensors as outputs", ", ".join(arg) or "none", "return tensors alone")
     if kind not in ("user_output", "buffer_mutation"):
         raise error(
             WHOLE_MODEL,
