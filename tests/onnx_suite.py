@@ -228,7 +228,9 @@ def float64_outputs(net: Net) -> list[np.ndarray]:
     }
     try:
         results = ReferenceEvaluator(net.case.model).run(None, wide)
-        return [np.asarray(a).astype(b.dtype) for a, b in zip(results, net.data.outputs, strict=True)]
+        return [
+            np.reshape(a, b.shape).astype(b.dtype) for a, b in zip(results, net.data.outputs, strict=True)
+        ]
     except Exception:  # the reference has its own limits: the data stand
         return list(net.data.outputs)
 

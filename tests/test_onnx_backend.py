@@ -103,12 +103,13 @@ def case_of(name: str, wanted: np.ndarray) -> Case:
 
 
 def broken_source(plan: Plan, name: str, title: str, language: str) -> str:
-    """Layers of these names crash, hang, write too far or do not compile."""
+    """Layers of these names crash, hang, write too far, do not compile or do nothing."""
     bodies = {
         "crash": "*(volatile int *)arena = 0; __builtin_trap();",
         "hang": "for (volatile int i = 0;; i = 0) { }",
         "outside": "((char *)arena)[-1] = 0;",
         "syntax": "(",
+        "wrong": "(void)arena;",
     }
     body = bodies.get(plan.calls[0].layer)
     return f"void {name}_run(void *arena) {{ {body} }}" if body else emit_source(plan, name, title, language)
@@ -119,17 +120,19 @@ def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a group with nets that are right, which pass."""
     monkeypatch.setattr(plan_batch, "emit_source", broken_source)
     monkeypatch.setattr(onnx_suite, "RUN_SECONDS", 2)
-    right, wrong = np.maximum(X, 0), np.maximum(X, 1)
-    cases = [case_of(name, right) for name in ("good", "crash", "hang", "outside", "syntax", "fine")]
-    cases += [case_of("wrong", wrong), case_of("dtype", right.astype(np.int32)), case_of("shape", right[0])]
+    right, other = np.maximum(X, 0), np.maximum(X, 1)
+    names = ("good", "crash", "hang", "outside", "syntax", "fine", "wrong")
+    cases = [case_of(name, right) for name in names]
+    cases += [case_of("other", other), case_of("dtype", right.astype(np.int32)), case_of("shape", right[0])]
     results = {each.name: each for each in run_group(cases, load_target("host"))}
     assert [name for name, each in results.items() if each.status == "passed"] == ["good", "fine"]
+    assert [name for name, each in results.items() if each.status == "disproved"] == ["other"]
     details = {name: each.detail for name, each in results.items() if each.status == "failed"}
     assert details["crash"].startswith("ended with status -")
     assert details["hang"] == "still runs after 2 s"
     assert details["outside"] == "wrote outside its arena"
     assert "error:" in details["syntax"]
-    assert details["wrong"] == "output 0 differs in 3 of 6 values, first at [0, 0]: 0.0, wanted 1.0"
+    assert details["wrong"] == "output 0 differs in 3 of 6 values, first at [0, 0]: -1.0, wanted 0.0"
     assert details["dtype"] == "output 0 is float32[2, 3], wanted int32[2, 3]"
     assert details["shape"] == "output 0 is float32[2, 3], wanted float32[3]"
 
