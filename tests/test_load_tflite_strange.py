@@ -79,6 +79,32 @@ STRANGE = {
         one("GELU", [int8("x", (2,))], Tensor("y", (2,), "int8"), "Gelu"),
         "y: wanted a result of int8 or int16 with one scale for GELU, found i8[2]; quantize the model again",
     ),
+    "convolution without a scale": (
+        one("CONV_2D", [int8("x", (1, 1, 1, 1)), constant("w", np.ones((1, 1, 1, 1), np.int8), (0.1,))],
+            Tensor("y", (1, 1, 1, 1), "int8"), "Conv2D", StrideH=1, StrideW=1, DilationHFactor=1,
+            DilationWFactor=1),
+        "y: wanted a result of int8 with one scale for CONV_2D, found i8[1,1,1,1]; quantize it again",
+    ),
+    "biases of a convolution": (
+        one("CONV_3D", [Tensor("x", (1, 1, 1, 1, 1)), ones("w", 1, 1, 1, 1, 1), ones("b", 2)],
+            Tensor("y", (1, 1, 1, 1, 1)), "Conv3D", StrideD=1, StrideH=1, StrideW=1, DilationDFactor=1,
+            DilationHFactor=1, DilationWFactor=1),
+        "y: wanted 1 float32 biases for CONV_3D, found float32[2]; convert it again",
+    ),
+    "large scale of int16": (
+        one("TANH", [Tensor("x", (2,), "int16", (1e17,), (0,))],
+            Tensor("y", (2,), "int16", (1 / (1 << 15),), (0,))),
+        "y: wanted an input scale below 2.66 for TANH, found 1e+17; quantize it again",
+    ),
+    "table without rows": (
+        one("EMBEDDING_LOOKUP", [Tensor("x", (2,), "int32"), ones("table")], Tensor("y", (2,))),
+        "y: wanted an axis of 0 for EMBEDDING_LOOKUP, found 0; export the model again",
+    ),
+    "two scales of an input": (
+        one("RELU", [Tensor("x", (2,), "int8", (0.1, 0.2), (0, 0))], int8("y", (2,))),
+        "y: wanted float32, or int8 with one scale for RELU, found i8[2]~2 scales@0; "
+        "quantize the model to int8, or not at all",
+    ),
     "negative unsigned": (
         one("NEG", [Tensor("x", (2,), "uint32")], Tensor("y", (2,), "uint32")),
         "y: wanted float32 or signed integers for NEG, found u32[2]; cast its input",

@@ -92,7 +92,6 @@ def onnx_seeds() -> Iterator[bytes]:
     yield one_op("Where", (2, 3), floats(2, 3), floats(3))
     yield one_op("Clip", (2, 3), np.float32(-1), np.float32(1))
     yield one_op("QuantizeLinear", (2, 3), np.float32(0.1), np.int8(3))
-    yield one_op("Constant", (2, 3), value_floats=[1.0, 2.0])
 
 
 def tflite_cases() -> Callable[[Random], bytes]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PATIENCE = 120  # seconds for one case, of which worker.SECONDS may be the processor's
+PATIENCE = 600  # seconds for one case, of which worker.SECONDS may be the processor's: machines are shared
 
 
 @dataclass

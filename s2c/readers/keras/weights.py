@@ -23,6 +23,7 @@ from s2c.errors import CompileError, error
 MOST_BYTES = 1 << 30  # of all weights
 MOST_MEMORY = 8 << 30  # of the child
 MOST_SECONDS = 120
+MOST_PROCESSOR_SECONDS = 30
 CONFIG = "config"
 PROBLEM = "problem"
 
@@ -69,6 +70,7 @@ def damaged(found: str) -> CompileError:
 
 def main(source: str, target: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_PROCESSOR_SECONDS, MOST_PROCESSOR_SECONDS))
     import h5py
 
     try:

@@ -64,7 +64,7 @@ def read_nodes(scope: Scope, nodes: Sequence[NodeProto], outputs: Sequence[str])
 def read_node(scope: Scope, node: NodeProto) -> None:
     layer = scope.prefix + layer_of(node)
     values = [read_name(scope, layer, name) if name else Nothing() for name in node.input]
-    results: tuple[Anything, ...] = ()
+    results: tuple[Anything, ...] | None = None
     found = [value for value in values if value is not None]
     if len(found) == len(values):
         results = results_of(scope, layer, node, found)
@@ -73,8 +73,8 @@ def read_node(scope: Scope, node: NodeProto) -> None:
     for index, name in enumerate(node.output):
         if not name:
             continue
-        scope.values[name] = results[index] if index < len(results) else None
-        if results and index >= len(results) and name in scope.used:
+        scope.values[name] = results[index] if results is not None and index < len(results) else None
+        if results is not None and index >= len(results) and name in scope.used:
             scope.reading.refuse(
                 layer,
                 f"{node.op_type} with {len(results)} outputs",
@@ -91,8 +91,10 @@ def look_up(scope: Scope, layer: str, node: NodeProto) -> None:
         scope.reading.problems.extend(problem.problems)
 
 
-def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]) -> tuple[Anything, ...]:
-    """The node's outputs; none where it has a problem."""
+def results_of(
+    scope: Scope, layer: str, node: NodeProto, values: Sequence[Anything]
+) -> tuple[Anything, ...] | None:
+    """The node's outputs; None where it has a problem."""
     reading = scope.reading
     try:
         count_node(reading, layer)
@@ -116,7 +118,7 @@ def results_of(scope: Scope, layer: str, node: NodeProto, values: Sequence[Anyth
         found = fault or f"{described(values)} as inputs ({type(problem).__name__}: {problem})"
         short = shorten(found, LONGEST, placeholder=" ..")
         reading.refuse(layer, f"a well-formed {node.op_type}", short, DAMAGED)
-    return ()
+    return None
 
 
 def known_value(value: Anything) -> Anything:

@@ -67,15 +67,26 @@ def contraction_attrs(layer: Layer, outputs: int, output_axis: int) -> dict[str,
     is_int8 = layer.real().type.dtype == "i8"
     attrs: dict[str, Any] = dict(layer.clamp())
     if is_int8:
+        refuse_no_scale(layer)
         attrs["weight_scale"] = weight_scale(layer, outputs, output_axis)
         attrs |= {"narrow_scales": True} if layer.outputs[0].dtype == "UINT8" else {}
+    return {**attrs, "bias": biases(layer, 2, outputs, is_int8)}
+
+
+def refuse_no_scale(layer: Layer) -> None:
+    if layer.quant is None:
+        raise layer.error("a result of int8 with one scale", str(layer.result_type), "quantize it again")
+
+
+def biases(layer: Layer, place: int, outputs: int, is_int8: bool) -> np.ndarray:
+    """Those at a place of the inputs, zeros where there are none."""
     dtype = np.dtype(np.int32 if is_int8 else np.float32)
-    bias = np.zeros(outputs, dtype)
-    if layer.has(2):
-        bias = (layer.array if is_int8 else layer.reals)(2, "biases").reshape(-1)
+    if not layer.has(place):
+        return np.zeros(outputs, dtype)
+    bias = (layer.array if is_int8 else layer.reals)(place, "biases").reshape(-1)
     if bias.dtype != dtype or bias.size != outputs:
         raise layer.error(f"{outputs} {dtype} biases", f"{bias.dtype}{list(bias.shape)}", "convert it again")
-    return {**attrs, "bias": bias}
+    return bias
 
 
 def weight_scale(layer: Layer, outputs: int, output_axis: int) -> np.ndarray:

@@ -22,10 +22,11 @@ def relu(layer: Layer, **clamp: Any) -> Node:
         return layer.make("relu", layer.float_only(), **clamp)
     if source.type.dtype == "i16":
         return integer.requantized(layer, **clamp)
+    source = layer.real()
     if source.type.quant == layer.quant:
-        return layer.make("relu", layer.real(), **clamp)
+        return layer.make("relu", source, **clamp)
     ratio = float(np.float32(scale_of(source.type)) / np.float32(scale_of(layer.quantized_result)))
-    return layer.make("requantize", layer.real(), ratio=ratio, **clamp)
+    return layer.make("requantize", source, ratio=ratio, **clamp)
 
 
 def unary(layer: Layer, function: str) -> Node:

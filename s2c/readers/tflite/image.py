@@ -15,7 +15,14 @@ from s2c.layers.convolution import conv
 from s2c.layers.norms import root_of_power
 from s2c.layers.windows import Window
 from s2c.readers.tflite import integer
-from s2c.readers.tflite.contraction import nhwc, pool_attrs, same_pads, weight_scale
+from s2c.readers.tflite.contraction import (
+    biases,
+    nhwc,
+    pool_attrs,
+    refuse_no_scale,
+    same_pads,
+    weight_scale,
+)
 from s2c.readers.tflite.layer import Layer, Reader
 from s2c.readers.tflite.tensors import UNSIGNED
 
@@ -175,10 +182,9 @@ def transpose_conv(layer: Layer) -> Node:
         node = apart(layer, node, axis, step, (reach, after), zero)
     attrs = dict(layer.clamp())
     if is_int8:
+        refuse_no_scale(layer)
         attrs["weight_scale"] = weight_scale(layer, weight.shape[0], 0)
-    bias = np.zeros(weight.shape[0], np.int32 if is_int8 else np.float32)
-    if layer.has(3):
-        bias = layer.array(3, "biases").reshape(-1)
+    bias = biases(layer, 3, len(weight), is_int8)
     unit: dict[str, Any] = {"stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0)), "groups": 1}
     turned = np.ascontiguousarray(weight[:, ::-1, ::-1])
     return layer.make("conv2d", node, weight=turned, bias=bias, **unit, **attrs)
@@ -216,7 +222,7 @@ def conv_3d(layer: Layer) -> Node:
     pads = tuple(same_pads(*each) if is_same else (0, 0) for each in rows)
     groups = max(source.type.shape[4] // weight.shape[3], 1)
     moved = constant(np.ascontiguousarray(weight.transpose(4, 0, 1, 2, 3)), layer.name)
-    bias = constant(layer.reals(2, "biases"), layer.name) if layer.has(2) else None
+    bias = constant(biases(layer, 2, moved.type.shape[0], False), layer.name)
     return layer.clamped(
         conv(source, moved, bias, Window(kernel, stride, dilation, pads), groups, layer.name)
     )

@@ -47,7 +47,8 @@ def embedding_lookup(layer: Layer) -> Node:
         table = constant(layer.reals(1, "table"), layer.name)
     else:
         table = layer.raw(1)
-    return layer.stored(onehot.gather_axis(table, indices, 0, layer.name))
+    axis = layer.axis(0, len(table.type.shape))
+    return layer.stored(onehot.gather_axis(table, indices, axis, layer.name))
 
 
 def scatter_nd(layer: Layer) -> Node:

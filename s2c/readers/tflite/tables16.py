@@ -81,6 +81,8 @@ def interpolated(layer: Layer, doubled: bool, bits: int) -> tuple[Node, Node]:
     name = layer.name
     source = checked(layer)
     multiplier, shift = input_scale(scale_of(source.type), doubled)
+    if multiplier > HIGHEST:
+        raise layer.error("an input scale below 2.66", f"{scale_of(source.type):g}", "quantize it again")
     x = basic.mul(integer.centred(layer, source), multiplier, name)
     if shift:
         x = right(layer, basic.add(x, 1 << shift - 1, name), shift, 1 << 30)
