@@ -502,3 +502,12 @@ def test_dead_channels_of_floats() -> None:
 def test_net_without_dead_channels_is_the_same_net() -> None:
     graph = Graph((X,), (conv(conv(X, 4), 5),))
     assert eliminate_dead_channels(graph) is graph
+
+
+def test_scalars_beside_dead_channels_stay_scalars() -> None:
+    """A constant without axes, and an op of one, elsewhere in a net that loses channels."""
+    graph = integer_net(lambda x: x)
+    scalar = make("mul", (tensor("s"), constant(np.float32(2), "two")), "twice")
+    last = make("unary", (scalar,), "u", function="tanh")
+    both = Graph((*graph.inputs, scalar.inputs[0]), (*graph.outputs, last))
+    assert macs(check_elimination(both)) == LEFT

@@ -249,7 +249,7 @@ def shrink(
     if is_contraction(node):
         source = node.inputs[0]
         return shrink_contraction(node, inputs[0], keep[node], keep[source], constants[source])
-    if is_channelwise(node) or node.op == "constant":
+    if (is_channelwise(node) or node.op == "constant") and not keep[node].all():
         return shrink_channelwise(node, inputs, keep[node])
     return replace(node, inputs=inputs)
 
