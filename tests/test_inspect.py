@@ -171,7 +171,7 @@ def test_problems_are_grouped_and_cut() -> None:
 def test_ops_as_json() -> None:
     document = json.loads(s2c("ops", "--json").stdout)
     found = {each["frontend"]: each for each in document}
-    assert list(found) == ["onnx", "tflite", "torch", "keras", "s2c"]
+    assert list(found) == ["onnx", "tflite", "torch", "keras", "rtneural", "s2c"]
     schemas = [each for each in onnx.defs.get_all_schemas() if not each.domain and not each.deprecated]
     assert found["onnx"]["known"] == len({each.name for each in schemas})
     for each in document:
