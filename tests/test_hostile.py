@@ -59,7 +59,7 @@ def inspect(path: Path) -> Result:
 
 
 def peak_resident() -> int:
-    """KiB, of this process's own memory: getrusage starts at the peak of the parent that it was forked from."""
+    """KiB, of this process's own memory: getrusage starts at the peak of the parent, from which it forked."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0])
 
