@@ -8,6 +8,8 @@ import pytest
 from fuzz.attempt import attempt
 from fuzz.cases import MAKERS, SUFFIXES, corpus, make_cases
 
+pytestmark = pytest.mark.build
+
 # Keras nets are read by a process each, and torch is slow.
 CASES = {"keras": 20, "nam": 60, "onnx": 300, "rtneural": 100, "tflite": 300, "torch": 20}
 NEEDS = {"keras": "h5py", "torch": "torch"}
@@ -20,7 +22,6 @@ def test_corpus(path: Path) -> None:
     assert outcome.kind != "found", outcome.trace
 
 
-@pytest.mark.build
 @pytest.mark.parametrize("reader", sorted(MAKERS))
 def test_mutations(tmp_path: Path, reader: str) -> None:
     if reader in NEEDS:
