@@ -1,0 +1,1 @@
+"""Graphs as trainable torch modules: retraining, distillation, quantization-aware training."""
