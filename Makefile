@@ -9,17 +9,18 @@ C_FILES := $(shell find kernels targets -name '*.[ch]' | sort)
 
 setup: $(TEST_STAMP)
 
-# hatchling first, pinned: pip's isolated builds would fetch whatever is newest.
+# hatchling first, pinned: pip's isolated builds would fetch whatever is newest. torch is large: of its builds for
+# the same version the one for CPUs is enough.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "s2c needs Python 3.10 or later: set PYTHON")'
 	@$(PYTHON) -m venv .venv || { echo "python3 has no venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet -c constraints.txt hatchling
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,reference]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,reference,report,torch]'
 	@touch $@
 
-# What only tests need: torch is large, and of its builds for the same version the one for CPUs is enough.
+# What only tests and benchmarks need.
 $(TEST_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[keras,torch]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[bench,cluster,keras]'
 	@touch $@
 
 demo: $(STAMP)

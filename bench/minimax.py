@@ -119,6 +119,23 @@ def solve(fit: Fit) -> tuple[list[np.float32], float]:
     return fixed, float(np.abs(wanted / size).max())
 
 
+def odd_fit(name: str, function: Function, high: float, terms: int) -> Fit:
+    """function(x) = x + x*z*p(z) with z = x*x up to high."""
+
+    def share(z: np.ndarray) -> np.ndarray:
+        return np.asarray(function(np.sqrt(z)) / np.sqrt(z))
+
+    return Fit(
+        name,
+        low=0.0,
+        high=high,
+        lowest=0,
+        terms=terms,
+        rest=lambda z: (share(z) - 1.0) / z,
+        size=lambda z: share(z) / z,
+    )
+
+
 FITS = (
     Fit(
         "expm1(r) = r + r*r*p(r)",
@@ -201,15 +218,7 @@ FITS = (
         rest=log2_tail,
         size=lambda z: 2.0 / math.log(2.0) / (z * z),
     ),
-    Fit(
-        "sin(r) = r + r*z*p(z), z = r*r",
-        low=0.0,
-        high=QUARTER_PI**2 + 1e-4,
-        lowest=0,
-        terms=4,
-        rest=lambda z: (np.sin(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
-        size=lambda z: np.sin(np.sqrt(z)) / np.sqrt(z) / z,
-    ),
+    odd_fit("sin(r) = r + r*z*p(z), z = r*r", np.sin, high=QUARTER_PI**2 + 1e-4, terms=4),
     Fit(
         "cos(r) = 1 - z/2 + z*z*p(z), z = r*r",
         low=0.0,
@@ -237,24 +246,8 @@ FITS = (
         rest=lambda z: (np.cosh(np.sqrt(z)) - 1.0) / z,
         size=lambda z: 1.0 / z,
     ),
-    Fit(
-        "asin(a) = a + a*z*p(z), z = a*a",
-        low=0.0,
-        high=0.25,
-        lowest=0,
-        terms=6,
-        rest=lambda z: (np.arcsin(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
-        size=lambda z: np.arcsin(np.sqrt(z)) / np.sqrt(z) / z,
-    ),
-    Fit(
-        "atan(t) = t + t*z*p(z), z = t*t",
-        low=0.0,
-        high=EIGHTH_TANGENT**2 + 1e-5,
-        lowest=0,
-        terms=5,
-        rest=lambda z: (np.arctan(np.sqrt(z)) / np.sqrt(z) - 1.0) / z,
-        size=lambda z: np.arctan(np.sqrt(z)) / np.sqrt(z) / z,
-    ),
+    odd_fit("asin(a) = a + a*z*p(z), z = a*a", np.arcsin, high=0.25, terms=6),
+    odd_fit("atan(t) = t + t*z*p(z), z = t*t", np.arctan, high=EIGHTH_TANGENT**2 + 1e-5, terms=5),
 )
 
 

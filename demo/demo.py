@@ -1,9 +1,12 @@
-"""Compiles the shipped nets for this machine and a Cortex-M4, runs them on real digits, and verifies."""
+"""Compiles the shipped nets, runs them on real digits, verifies, and takes channels away from one."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from s2c.verify import Verification, verify
 HERE = Path(__file__).resolve().parent
 NETS = {"digits": "float32", "digits_int8": "int8"}
 TARGETS = ("host", "cortex-m4")
+WIDTHS = (1, 0.5, 0.25)  # shares of each layer's channels
+EPOCHS = 30
 SHADES = " ░▒▓█"
 INDENT = (0, 0, 0, 2)
 
@@ -116,6 +121,34 @@ def show_digits(console: Console, result: Result, images: np.ndarray, labels: np
     console.print(Padding(Columns(pictures, width=16, padding=(0, 2, 0, 0)), INDENT, expand=False))
 
 
+# fewer channels
+
+
+def sweep_command(out: Path) -> list[str]:
+    return [
+        *("sweep", str(HERE / "digits.onnx"), "-o", str(out / "widths")),
+        *("--width", ",".join(map(str, WIDTHS)), "--target", ",".join(TARGETS)),
+        *("--data", str(HERE / "digits_train.npz"), "--test", str(HERE / "digits_test.npz")),
+        *("--precision", "f32", "--epochs", str(EPOCHS)),
+    ]
+
+
+def shorten(words: Sequence[str]) -> str:
+    """Paths as the user types them here."""
+    return " ".join(word.removeprefix(f"{Path.cwd()}/") for word in words)
+
+
+def sweep_widths(console: Console, out: Path) -> None:
+    """By the command itself, so that what is shown is what it prints."""
+    command = sweep_command(out)
+    console.print("\nThe float32 net with half and a quarter of its channels, retrained:\n", style="bold")
+    console.print(f"$ s2c {shorten(command)}\n", highlight=False, soft_wrap=True)
+    sys.stdout.flush()
+    done = subprocess.run([Path(sys.executable).with_name("s2c"), *command], check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
+
+
 # all
 
 
@@ -145,6 +178,7 @@ def main() -> None:
     console.print(make_table(results, labels))
     console.print()
     console.print(explain(results))
+    sweep_widths(console, out)
     console.print("\nTry next:\n", style="bold")
     for command in next_commands(last):
         console.print(f"  {command}", highlight=False, soft_wrap=True)

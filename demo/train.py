@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits -> digits.onnx, digits_int8.onnx and digits_test.npz beside this file.
+"""scikit-learn's handwritten digits -> digits.onnx, digits_int8.onnx and the images, split, beside this file.
 
 The shipped files came from this script, with the versions of constraints.txt. It writes them again, byte for
 byte on the same kind of processor. Training is plain numpy, so that it needs no framework.
@@ -183,7 +183,8 @@ def load_split(source: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.
 def main() -> None:
     source = np.random.default_rng(SEED)
     x, y, test, rest = load_split(source)
-    np.savez(HERE / "digits_test.npz", x=x[test, None], y=y[test])
+    for part, chosen in (("train", rest), ("test", test)):
+        np.savez_compressed(HERE / f"digits_{part}.npz", x=x[chosen, None], y=y[chosen])
     weights = train(x[rest], y[rest], source)
     onnx.save(onnx_model(weights), HERE / "digits.onnx")
     quantize_static(

@@ -30,6 +30,7 @@ def compile(
     cc: str | None = None,
     states: Mapping[str, str] | None = None,
     example_inputs: Sequence[Any] | None = None,
+    **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
 
@@ -37,17 +38,22 @@ def compile(
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
     default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
     each with the output that holds its value for the next call: the program keeps them.
+
+    adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
+    prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
+    keep_float and float_io to quantize.
     """
-    from s2c.artifact import write_artifact
-    from s2c.driver import compile_model, make_request
+    from s2c.adapt import write_adapted
+    from s2c.adapt.recipe import make_recipe
+    from s2c.driver import make_request
     from s2c.program import Program
 
     refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
     with model_path(model, example_inputs) as path:
-        compilation = compile_model(make_request(path, target, name, sizes, consts, cc, states))
+        recipe = make_recipe(make_request(path, target, name, sizes, consts, cc, states), **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")
-        write_artifact(compilation, Path(temporary.name))
+        write_adapted(recipe, Path(temporary.name))
     return Program(Path(temporary.name), temporary)
 
 

@@ -44,15 +44,22 @@ GOLDEN_COUNT = 4
 GOLDEN_BYTES = 65536
 
 
-def save_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
+def save_artifact(
+    compilation: Compilation, folder: Path, adaptation: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Writes a new folder, or takes the place of an older artifact; where it raises, nothing has changed."""
     refuse_foreign(folder)
     with staged_folder(folder.resolve()) as staged:
-        return write_artifact(compilation, staged)
+        return write_artifact(compilation, staged, adaptation)
 
 
-def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
-    """Fills an empty folder; returns the manifest. CompileError where memory is too small."""
+def write_artifact(
+    compilation: Compilation, folder: Path, adaptation: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Fills an empty folder; returns the manifest. adaptation: what became of the user's model before.
+
+    CompileError where memory is too small.
+    """
     request = compilation.request
     name = request.name
     goldens = make_goldens(compilation)
@@ -69,6 +76,8 @@ def write_artifact(compilation: Compilation, folder: Path) -> dict[str, Any]:
     refuse_overflow(request, compilation.plan.arena_bytes, facts)
     tidy(build_folder, image)
     manifest = make_manifest(compilation, facts)
+    if adaptation is not None:
+        manifest["adaptation"] = dict(adaptation)
     write(folder / f"{name}.json", json.dumps(manifest, indent=1) + "\n")
     return manifest
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zipfile import BadZipFile
 
 import typer
 
+from s2c.arguments import load_array, load_consts, parse_dims, parse_list, parse_states
 from s2c.errors import CompileError, Problem, error
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from s2c.driver import Request
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -31,7 +30,8 @@ app = typer.Typer(
 )
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file.")
+    Path,
+    typer.Argument(metavar="MODEL", help="A .tflite, .onnx, .pt2, .h5, .nam, RTNeural .json or .s2c file."),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that s2c compile wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -52,6 +52,37 @@ States = Annotated[
 ]
 LastStates = Annotated[
     int, typer.Option("--states", metavar="N", min=0, help="The same for the last N inputs and outputs.")
+]
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--data",
+        metavar="FILE.npz",
+        help="Training data: x, and y where there is one. Repeatable, all are used.",
+    ),
+]
+Test = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--test", metavar="FILE.npz", help="What scores are reported on. Default: a part of --data."
+    ),
+]
+Task = Annotated[
+    str,
+    typer.Option(
+        help="auto, classification, regression, autoencoder, or distillation (of the original alone)."
+    ),
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Times to train over the data; 0: not at all.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random in training.")]
+Augment = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="How training inputs vary, e.g. flip,shift; see the README."),
+]
+KeepFloat = Annotated[
+    list[str] | None, typer.Option("--keep-float", metavar="LAYER", help="Not quantized. Repeatable.")
 ]
 
 
@@ -93,15 +124,78 @@ def compile_model(
     cc: Annotated[
         str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")
     ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Keep this share of every group of channels, and retrain."),
+    ] = None,
+    macs: Annotated[
+        float | None, typer.Option(metavar="M", help="Prune to a share of the MACs, or to their number.")
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option(metavar="T", help="Prune to a latency on this machine, e.g. 40us.")
+    ] = None,
+    instructions: Annotated[
+        float | None, typer.Option(metavar="N", help="Prune to a number of instructions, e.g. 5e6.")
+    ] = None,
+    importance: Annotated[
+        str | None, typer.Option(help="What makes a channel worth keeping: l1, l2, batchnorm or taylor.")
+    ] = None,
+    data: Data = None,
+    test: Test = None,
+    task: Task = "auto",
+    epochs: Epochs = None,
+    minutes: Annotated[float | None, typer.Option(metavar="M", help="Train no longer than this.")] = None,
+    seed: Seed = 0,
+    augment: Augment = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantize to int8 by --calibration or --data.")
+    ] = False,
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--calibration", metavar="FILE.npz", help="Typical inputs x. Default: --data. Repeatable."
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="Train in int8 where quantizing costs more than this."),
+    ] = None,
+    keep_float: KeepFloat = None,
+    float_io: Annotated[
+        bool, typer.Option("--float-io", help="Leave a quantized net's inputs and outputs in float.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import artifact, driver, report
+        from s2c.adapt import save_adapted
+        from s2c.adapt.recipe import make_recipe, refuse_stop
 
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
         request = driver.make_request(model, target, name, dims, consts, cc, states, last_states)
+        recipe = make_recipe(
+            request,
+            width=width,
+            macs=macs,
+            latency=latency,
+            instructions=instructions,
+            importance=importance,
+            data=data or (),
+            test=test or (),
+            task=task,
+            epochs=epochs,
+            minutes=minutes,
+            seed=seed,
+            augment=parse_list(augment),
+            int8=int8,
+            calibration=calibration or (),
+            max_drop=max_drop,
+            keep_float=keep_float or (),
+            float_io=float_io,
+        )
         if stop_after is not None:
+            refuse_stop(recipe)
             text = driver.stage_text(request, stop_after)
             artifact.dump_until(request, stop_after)
             typer.echo(json.dumps({"stage": stop_after, "text": text}) if as_json else text.rstrip("\n"))
@@ -109,12 +203,12 @@ def compile_model(
         if output is None:
             raise error("-o", "the folder to write", "none", "add -o DIR")
         artifact.refuse_foreign(output)
-        with report.spinner(f"compiling {model.name} for {target}", as_json):
-            manifest = artifact.save_artifact(driver.compile_model(request, check), output)
+        with report.teller(as_json) as say:
+            manifest = save_adapted(recipe, output, check, say)
         if as_json:
             typer.echo(report.to_json({"folder": str(output), **manifest}))
             return
-        report.show(report.describe_artifact(manifest))
+        report.show(*report.describe_adaptation(manifest), report.describe_artifact(manifest))
         folder = shlex.quote(str(output))
         run_line = " ".join(["s2c run", folder, *["IN.npy"] * len(manifest["inputs"])])
         typer.echo(f"Written to {folder}. Next: s2c verify {folder}; s2c bench {folder}; {run_line}")
@@ -237,6 +331,72 @@ def bench(
             report.show(*report.describe_bench(result))
 
 
+@app.command(
+    help="Prune, retrain, quantize, compile and measure a model for each of some widths and precisions."
+)
+def sweep(
+    model: Model,
+    output: Annotated[
+        Path, typer.Option("-o", metavar="DIR", help="The folder of the results; resumes there.")
+    ],
+    width: Annotated[
+        str, typer.Option(metavar="LIST", help="Shares of channels to keep.")
+    ] = "1,0.75,0.5,0.25",
+    macs: Annotated[str, typer.Option(metavar="LIST", help="Shares of the MACs to keep, besides.")] = "",
+    precision: Annotated[str, typer.Option(metavar="LIST", help="f32, int8.")] = "f32,int8",
+    target: Annotated[str, typer.Option(metavar="LIST", help="`s2c targets` lists them.")] = "host",
+    data: Data = None,
+    test: Test = None,
+    task: Task = "auto",
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    augment: Augment = None,
+    classes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of the classes, one a line.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes at the same time. Default: the cores.")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, or auto.")
+    ] = None,
+    dim: Dims = None,
+    const: Consts = None,
+    state: States = None,
+    last_states: LastStates = 0,
+    as_json: Json = False,
+) -> None:
+    with reporting(as_json):
+        from s2c import report
+        from s2c.sweep.check import make_sweep
+
+        settings = make_sweep(
+            model,
+            (width, macs, precision, target),
+            (tuple(data or ()), tuple(test or ())),
+            classes,
+            ray,
+            task=task,
+            epochs=epochs,
+            seed=seed,
+            augment=parse_list(augment),
+            dims=parse_dims(dim or []),
+            consts=load_consts(const or []),
+            states=parse_states(state or []),
+            last_states=last_states,
+        )
+        from s2c.sweep.run import run_sweep
+        from s2c.sweep.table import describe_sweep
+
+        with report.teller(as_json) as say:
+            document = run_sweep(settings, output, jobs or os.cpu_count() or 1, ray, say)
+        if as_json:
+            typer.echo(report.to_json({"folder": str(output), **document}))
+            return
+        report.show(*describe_sweep(document))
+        typer.echo(f"Written to {shlex.quote(str(output))}: sweep.html, sweep.csv, sweep.json.")
+
+
 @app.command(help="List which ops of each model format are read, and what they become.")
 def ops(as_json: Json = False) -> None:
     with reporting(as_json):
@@ -300,65 +460,6 @@ def fail(problems: Sequence[Problem], code: int, as_json: bool) -> None:
 
         show_problems(problems)
     raise typer.Exit(code) from None
-
-
-# arguments
-
-
-def parse_dims(texts: Sequence[str]) -> dict[str, int]:
-    """N=V, .. -> sizes by name."""
-    sizes: dict[str, int] = {}
-    for text in texts:
-        name, _, value = text.rpartition("=")
-        if not name or not value.isdecimal() or int(value) == 0 or name in sizes:
-            found = text if name not in sizes else f"{name} twice"
-            raise error(
-                "--dim", "NAME=SIZE with a size of at least 1, each name once", found, "e.g. --dim batch=1"
-            )
-        sizes[name] = int(value)
-    return sizes
-
-
-def parse_states(texts: Sequence[str]) -> dict[str, str]:
-    """IN=OUT, .. -> output names by input name."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, _, result = text.partition("=")
-        if not name or not result or name in pairs:
-            found = text if name not in pairs else f"{name} twice"
-            raise error("--state", "INPUT=OUTPUT, each input once", found, "e.g. --state cache=cache_out")
-        pairs[name] = result
-    return pairs
-
-
-def load_consts(texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """INPUT=FILE.npy, .. -> arrays by name."""
-    arrays: dict[str, np.ndarray] = {}
-    for text in texts:
-        name, _, path = text.partition("=")
-        if not name or not path or name in arrays:
-            found = text if name not in arrays else f"{name} twice"
-            raise error("--const", "INPUT=FILE.npy, each input once", found, "e.g. --const axes=axes.npy")
-        arrays[name] = load_array(f"--const {name}", Path(path))
-    return arrays
-
-
-def load_array(what: str, path: Path) -> np.ndarray:
-    """The array of a .npy file; one with pickled objects is refused, for reading it would run its code.
-
-    It is mapped before it is read, so that one that declares more than the file holds takes no memory.
-    """
-    import numpy as np
-
-    wanted = "an array that numpy.save wrote, without objects"
-    try:
-        with np.errstate(over="raise"):
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OverflowError, FloatingPointError, BadZipFile):
-        raise error(what, wanted, f"{path}: another kind of file", "save the array again") from None
-    if not isinstance(array, np.ndarray):
-        raise error(what, wanted, f"{path}: an archive of arrays", "save each as a .npy file")
-    return np.array(array)
 
 
 def main() -> None:

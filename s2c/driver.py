@@ -23,10 +23,11 @@ from s2c.ir import Graph, Node
 from s2c.kernel import usable_kernels
 from s2c.ops import OPS
 from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
-from s2c.plan import Kernels, Plan, dtype_key, make_plan
+from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
 from s2c.readers import load_model
 from s2c.state import keep_states, last_pairs
+from s2c.steps import Kernels, dtype_key
 from s2c.target import Target, load_target
 
 CHECK_SEED = 0
@@ -116,6 +117,12 @@ def kernels_of(target: Target) -> Kernels:
     }
 
 
+def load_source(request: Request) -> Graph:
+    """The Graph as the model file and the flags give it."""
+    graph = load_model(request.model, request.dims, request.consts)
+    return keep_states(graph, {**last_pairs(graph, request.last_states), **request.states})
+
+
 def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
     """The Graph after each stage, "load" first."""
     kernels = kernels_of(request.target)
@@ -123,8 +130,7 @@ def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
     def has_kernel(node: Node) -> bool:
         return f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in kernels
 
-    graph = load_model(request.model, request.dims, request.consts)
-    graph = keep_states(graph, {**last_pairs(graph, request.last_states), **request.states})
+    graph = load_source(request)
     yield "load", graph
     yield from stages(graph, has_kernel)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NOT_INSTALLED = "it is not installed"
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -1,31 +1,20 @@
-"""Graph -> Plan: a kernel for each chain of ops, their order, and a byte offset for each value in one
-arena.
-"""
+"""Graph -> Plan: the order of its steps, and a byte offset for each value in one arena."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from s2c import arena, oracle
-from s2c.errors import CompileError, Problem, error
 from s2c.ir import Graph, Node, State, Type, constant
-from s2c.kernel import ANY, Kernel, evaluate, first_fitting
+from s2c.kernel import Kernel, evaluate
 from s2c.ops import OPS
-from s2c.ops.core import LEAVES
-from s2c.ops.movement import is_contiguous
 from s2c.pack import PACKINGS
-
-Kernels = Mapping[str, tuple[Kernel, ...]]
-# Whose kernels also move the elements of a dtype: C lets signed and unsigned integers alias.
-SAME_BYTES: Mapping[str, str] = MappingProxyType(
-    {"u8": "i8", "bool": "i8", "u16": "i16", "f16": "i16", "u32": "i32", "u64": "i64"}
-)
+from s2c.steps import Kernels, Step, choose_kernels, longest_step, no_kernel, root
 
 
 @dataclass(frozen=True)
@@ -80,24 +69,6 @@ class Plan:
             lines.append(f"@{call.output} = {call.kernel.name}({inputs}){scratch}{params}  # {call.layer!r}")
         lines.append("return " + ", ".join(f"@{offset}" for offset in self.outputs))
         return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True)
-class Step:
-    """A chain with its kernel, before memory is laid out. inputs are the values it reads."""
-
-    kernel: Kernel
-    nodes: tuple[Node, ...]
-    inputs: tuple[Node, ...]
-    params: Mapping[str, int | float]
-
-    @property
-    def result(self) -> Node:
-        return self.nodes[-1]
-
-    @property
-    def scratch_bytes(self) -> int:
-        return evaluate(self.kernel.scratch, self.params) if self.kernel.scratch else 0
 
 
 Copies = Sequence[tuple[State, Step]]  # what is copied into each state
@@ -174,98 +145,7 @@ def copy_steps(pairs: Sequence[tuple[State, Node]], kernels: Kernels) -> list[tu
     return found
 
 
-def is_alias(node: Node) -> bool:
-    """Whether a node is its input under another shape, so that it needs no call."""
-    return is_contiguous(node) and node.inputs[0].op != "constant"
-
-
-# kernels
-
-
-def dtype_key(node: Node) -> str:
-    source = node.inputs[0].type.dtype if node.inputs else node.type.dtype
-    return node.type.dtype if source == node.type.dtype else f"{source}_{node.type.dtype}"
-
-
-def chain_params(nodes: Sequence[Node]) -> Mapping[str, int | float]:
-    params: dict[str, int | float] = {}
-    for node in nodes:
-        params.update(OPS[node.op].params(node))
-    return params
-
-
-def chains(node: Node, uses: Mapping[Node, int], longest: int) -> list[tuple[Node, ...]]:
-    """Every chain of up to `longest` ops that ends in node, longest first; all but the last have one user."""
-    chain = [node]
-    while chain[0].inputs and len(chain) < longest:
-        before = chain[0].inputs[0]
-        if before.op in LEAVES or uses[before] != 1 or is_alias(before):
-            break
-        if before.type.dtype != node.type.dtype or before.inputs[0].type.dtype != node.type.dtype:
-            break
-        chain.insert(0, before)
-    return [tuple(chain[start:]) for start in range(len(chain))]
-
-
-def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
-    """Steps in the graph's order; the longest chain that has a kernel wins."""
-    uses = graph.uses()
-    longest = max((len(kernel.stems) for found in kernels.values() for kernel in found), default=1)
-    taken: set[Node] = set()
-    steps: list[Step] = []
-    problems: list[Problem] = []
-    for node in reversed(graph.nodes()):
-        if node in taken or node.op in LEAVES or is_alias(node):
-            continue
-        step = longest_step(chains(node, uses, longest), kernels)
-        if step is None:
-            problems.extend(no_kernel(node).problems)
-            continue
-        taken.update(step.nodes)
-        steps.append(step)
-    if problems:
-        raise CompileError(tuple(reversed(problems)))
-    return steps[::-1]
-
-
-def no_kernel(node: Node) -> CompileError:
-    key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
-    return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
-
-
-def chain_keys(chain: Sequence[Node]) -> tuple[str, ...]:
-    """What kernels for a chain may be called; for a single op also one for any dtype of as many bytes."""
-    stems = "_".join(OPS[each.op].stem(each) for each in chain)
-    last = chain[-1]
-    if len(chain) > 1:
-        return (f"{stems}_{dtype_key(last)}",)
-    return tuple(
-        f"{stems}_{dtype}" for dtype in (dtype_key(last), SAME_BYTES.get(last.type.dtype), ANY) if dtype
-    )
-
-
-def longest_step(candidates: Sequence[tuple[Node, ...]], kernels: Kernels) -> Step | None:
-    """The first chain that has a kernel whose condition holds."""
-    for chain in candidates:
-        found = [key for key in chain_keys(chain) if key in kernels]
-        if not found:
-            continue
-        params = chain_params(chain)
-        kernel = next(filter(None, (first_fitting(kernels, key, params) for key in found)), None)
-        if kernel is not None:
-            inputs = chain[0].inputs + tuple(each for link in chain[1:] for each in link.inputs[1:])
-            return Step(kernel, chain, inputs, params)
-    return None
-
-
 # order
-
-
-def root(node: Node) -> Node:
-    """The node whose memory a value lies in."""
-    while is_alias(node):
-        node = node.inputs[0]
-    return node
 
 
 def orders(graph: Graph, steps: Sequence[Step]) -> list[list[Step]]:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, final
@@ -151,6 +152,7 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
     )
 
 
+@cache
 def list_targets() -> tuple[Target, ...]:
     """All that can be compiled for, by name."""
     names = sorted(path.parent.name for path in folder("targets").glob("*/target.toml"))

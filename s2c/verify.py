@@ -14,26 +14,21 @@ import numpy as np
 from s2c import oracle
 from s2c.artifact import CONSTS, GOLDEN, emit_files, golden_arrays, make_goldens, make_manifest, version
 from s2c.check import ACCUMULATOR_LIMIT
-from s2c.compare import TOLERANCE, Comparison, compare
+from s2c.compare import TOLERANCE, Comparison
 from s2c.driver import Compilation, compile_model, make_request
-from s2c.errors import CompileError
+from s2c.errors import NOT_INSTALLED, CompileError
 from s2c.image import Facts, analyse
 from s2c.inputs import adversarial_inputs, random_inputs
-from s2c.ir import Graph, Node
-from s2c.ops.core import LEAVES
+from s2c.ir import Graph
 from s2c.program import Program
+from s2c.rounding import SAMPLES, SEED, compare_outputs, trace_rounding_again
 from s2c.target import ProcessError, load_target
 
-SEED = 2
-HALF_STEP = 2.0**-24  # of float32, relative
-SUMS = frozenset({"average_pool", "batch_matmul", "conv2d", "dense", "matmul", "reduce"})
-SUMMING = ("mean", "sum")  # of the functions of reduce
 RANDOM = "random"  # how the names of ordinary inputs begin
 # Flushing subnormals moves sums by less than this, which is far below what 1e-5 means for any useful output.
 FLUSHED = 1e-30
 # Where a net amplifies rounding beyond TOLERANCE: so many times what rounding once more does.
 ROUNDINGS = 4
-SAMPLES = 4
 ORDINARY = 1000.0  # larger inputs may overflow on the way; then see Run.overflows
 ALLOCATORS = frozenset(
     ("malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "sbrk", "_sbrk", "mmap")
@@ -88,13 +83,18 @@ class Run:
 
 
 def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
-    """inputs: random ones, besides the adversarial. Raises CompileError where the folder has no artifact."""
+    """inputs: random ones, besides the adversarial.
+
+    Raises CompileError where the folder has no artifact, or where what reads its model is not installed.
+    """
     with Program(folder) as program:
         manifest = program.manifest
         target = load_target(manifest["target"])
         try:
             compilation = recompile(folder, manifest)
         except CompileError as problem:
+            if any(each.found == NOT_INSTALLED for each in problem.problems):
+                raise
             return conclude(manifest, None, [], [refused(problem)])
         image = program.image()
         facts = analyse(image.path, image.object, f"{program.name}_run", target.arch)
@@ -267,69 +267,6 @@ def is_ordinary(arrays: Arrays) -> bool:
 
 def overflows(values: oracle.Values) -> bool:
     return not all(np.isfinite(each).all() for each in values.values())
-
-
-def compare_outputs(
-    graph: Graph,
-    arrays: Arrays,
-    values: oracle.Values,
-    states: oracle.Values,
-    found: Arrays,
-    moved: Sequence[oracle.Values],
-) -> tuple[Comparison, ...]:
-    """values: the oracle's, after states; found: the program's outputs; moved: values of the oracle where it
-    rounded again, which are computed here, where they are needed, if there are none."""
-    wanted = outputs_of(graph, values)
-    comparisons = tuple(map(compare, wanted, found))
-    if all(each.difference <= TOLERANCE * each.largest for each in comparisons):
-        return comparisons
-    source = np.random.default_rng(SEED)
-    if not moved:
-        moved = [trace_rounding_again(graph, arrays, states, source) for _ in range(SAMPLES)]
-    for other in moved:
-        differences = [each.difference for each in map(compare, wanted, outputs_of(graph, other))]
-        comparisons = tuple(
-            replace(each, sensitivity=max(each.sensitivity, difference))
-            for each, difference in zip(comparisons, differences, strict=True)
-        )
-    return comparisons
-
-
-def outputs_of(graph: Graph, values: oracle.Values) -> Arrays:
-    return tuple(values[each] for each in graph.outputs)
-
-
-def trace_rounding_again(
-    graph: Graph, arrays: Arrays, states: oracle.Values, source: np.random.Generator
-) -> oracle.Values:
-    """Monte Carlo arithmetic (Parker, 1997): each float of the oracle becomes a neighbour, and that of a sum
-    moves by what one rounding on the way may make: half a step of the sum of the terms' magnitudes."""
-    values = {**states, **dict(zip(graph.inputs, arrays, strict=True))}
-    with np.errstate(all="ignore"):
-        for node in graph.nodes():
-            if node not in values:
-                operands = tuple(values[each] for each in node.inputs)
-                exact = oracle.evaluate(node, *operands)
-                moved = exact if node.op in LEAVES else round_again(exact, source)
-                values[node] = move_sum(node, operands, moved, source)
-    return values
-
-
-def move_sum(node: Node, arrays: Arrays, value: np.ndarray, source: np.random.Generator) -> np.ndarray:
-    if node.op not in SUMS or value.dtype != np.float32 or node.attrs.get("function", "sum") not in SUMMING:
-        return value
-    weights = {name: np.abs(node.attrs[name]) for name in ("weight", "bias") if name in node.attrs}
-    attrs = {key: each for key, each in node.attrs.items() if key not in ("lo", "hi")}
-    magnitudes = oracle.evaluate(replace(node, attrs={**attrs, **weights}), *map(np.abs, arrays))
-    step = source.choice(np.array([-HALF_STEP, HALF_STEP], np.float32), value.shape)
-    return np.asarray(value + step * magnitudes, np.float32)
-
-
-def round_again(array: np.ndarray, source: np.random.Generator) -> np.ndarray:
-    if array.dtype != np.float32:
-        return array
-    ends = source.choice(np.array([-np.inf, np.inf], np.float32), array.shape)
-    return np.asarray(np.nextafter(array, ends))
 
 
 # claims on runs

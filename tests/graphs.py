@@ -17,7 +17,8 @@ from s2c.ops.pooling import pool_counts
 from s2c.ops.softmax import RESULT
 from s2c.passes import CORE_PASSES
 from s2c.passes.lower import lower
-from s2c.plan import Plan, dtype_key, make_plan
+from s2c.plan import Plan, make_plan
+from s2c.steps import dtype_key
 from s2c.target import load_target
 
 # An integer of lo..hi, both included: from hypothesis, or from a seed.

@@ -31,7 +31,7 @@ def overlaps(found: Sequence[Buffer], offsets: Sequence[int]) -> list[tuple[Buff
     return clashes
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(buffers)
 def test_live_buffers_never_overlap(found: list[Buffer]) -> None:
     offsets = pack(found)

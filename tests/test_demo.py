@@ -43,9 +43,10 @@ def test_net_reads_digits(net: str) -> None:
 def test_files_come_from_the_script(train: ModuleType) -> None:
     """All but the weights, which take seconds to train and depend on the processor's arithmetic."""
     x, y, test, rest = train.load_split(np.random.default_rng(train.SEED))
-    with np.load(DEMO / "digits_test.npz") as data:
-        assert np.array_equal(data["x"], x[test, None])
-        assert np.array_equal(data["y"], y[test])
+    for part, chosen in (("train", rest), ("test", test)):
+        with np.load(DEMO / f"digits_{part}.npz") as data:
+            assert np.array_equal(data["x"], x[chosen, None])
+            assert np.array_equal(data["y"], y[chosen])
     assert sorted([*test, *rest]) == list(range(len(x)))
     shipped = onnx.load(DEMO / "digits.onnx")
     weights = {each.name: onnx.numpy_helper.to_array(each) for each in shipped.graph.initializer}

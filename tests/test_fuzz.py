@@ -11,7 +11,7 @@ from fuzz.cases import MAKERS, SUFFIXES, corpus, make_cases
 pytestmark = pytest.mark.build
 
 # Keras nets are read by a process each, and torch is slow.
-CASES = {"keras": 20, "nam": 60, "onnx": 300, "rtneural": 100, "tflite": 300, "torch": 20}
+CASES = {"keras": 20, "nam": 60, "onnx": 300, "rtneural": 100, "s2c": 300, "tflite": 300, "torch": 20}
 NEEDS = {"keras": "h5py", "torch": "torch"}
 SEED = 0
 

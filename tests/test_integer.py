@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from s2c.ir import Node, Quant
 from s2c.ops import OPS, make
-from s2c.ops.core import add_scales
+from s2c.ops.arithmetic import add_scales
 from s2c.ops.integer import (
     quantize_multiplier,
     quantize_multipliers,
@@ -75,12 +75,14 @@ def test_high_product_at_ties(sign: int) -> None:
         assert rounding_doubling_high(np.int64(a), b) == reference.saturating_rounding_doubling_high_mul(a, b)
 
 
+@pytest.mark.build
 @thorough
 @given(int32, st.integers(0, 31))
 def test_shift(x: int, exponent: int) -> None:
     assert rounding_shift_right(np.int64(x), exponent) == reference.rounding_divide_by_pot(x, exponent)
 
 
+@pytest.mark.build
 @thorough
 @given(int32, multiplier, st.integers(-31, 12))
 def test_scale(x: int, factor: int, shift: int) -> None:
@@ -104,6 +106,7 @@ def test_scale_of_arrays_is_scale_of_each() -> None:
     np.testing.assert_array_equal(scale(x, factors, shifts), wanted)
 
 
+@pytest.mark.build
 @thorough
 @given(int32, multiplier, st.integers(-31, 0))
 def test_scale_once_is_the_nearest_integer(x: int, factor: int, shift: int) -> None:
@@ -167,23 +170,22 @@ def test_clamp_in_steps() -> None:
     assert quantized_range(kind, -100.0, 100.0) == (-128, 127)
 
 
-def addition(a: Quant, b: Quant, result: Quant) -> Node:
-    everything = 256 * 256
-    return make("add", (tensor("a", everything, quant=a), tensor("b", everything, quant=b)), "sum", result)
+def addition(a: Quant, b: Quant, result: Quant, size: int) -> Node:
+    return make("add", (tensor("a", size, quant=a), tensor("b", size, quant=b)), "sum", result)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_add_is_that_of_tflite(seed: int) -> None:
     source = random.Random(seed)
     quants = [Quant((math.exp(source.uniform(-6, 0)),), source.randint(-128, 127)) for _ in range(3)]
-    node = addition(*quants)
-    pairs = [(a, b) for a in range(-128, 128) for b in range(-128, 128)]
-    a, b = (np.array(each, np.int8) for each in zip(*pairs, strict=True))
-    found = OPS["add"].eval(node, a, b)
+    pairs = source.sample(list(itertools.product(range(-128, 128), repeat=2)), 1500)
+    node = addition(*quants, len(pairs))
+    a, b = np.array(pairs, np.int8).T
+    found = OPS["add"].eval(node, a, b).tolist()
     scales = list(add_scales(node))
     zeros = (quants[0].zero, quants[1].zero, quants[2].zero)
-    for at in source.sample(range(len(pairs)), 1500):
-        assert found[at] == reference.add(*pairs[at], zeros, scales, -128, 127), pairs[at]
+    for pair, each in zip(pairs, found, strict=True):
+        assert each == reference.add(*pair, zeros, scales, -128, 127), pair
 
 
 def plain_average(values: int, channels: int) -> Node:

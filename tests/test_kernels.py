@@ -54,8 +54,9 @@ from s2c.ops.integer import quantize_multiplier
 from s2c.ops.reduction import FOLDS
 from s2c.ops.softmax import RESULT
 from s2c.ops.zips import ZIPS
-from s2c.plan import Plan, dtype_key
+from s2c.plan import Plan
 from s2c.resources import folder
+from s2c.steps import dtype_key
 from s2c.target import Process, build, load_target
 
 Build = Callable[[Pick, str], Node]

@@ -393,16 +393,20 @@ FLOAT_NETS = [
     "bench_nets/mlp.onnx",
     "bench_nets/resnet8.onnx",
     "bench_nets/sww.onnx",
+    "mlperf_tiny_onnx/pretrainedResnet.onnx",
+    "onnx_mnist/mnist.onnx",
+]
+LARGE_FLOAT_NETS = [
     "bench_nets/vww.onnx",
     "bench_nets/wavenet.onnx",
-    "mlperf_tiny_onnx/pretrainedResnet.onnx",
     "mlperf_tiny_onnx/vww_96_float.onnx",
-    "onnx_mnist/mnist.onnx",
     "ultraface/version-slim-320_without_postprocessing.onnx",
 ]
 
 
-@pytest.mark.parametrize("name", FLOAT_NETS)
+@pytest.mark.parametrize(
+    "name", [*FLOAT_NETS, *(pytest.param(each, marks=pytest.mark.build) for each in LARGE_FLOAT_NETS)]
+)
 def test_float_net_equals_onnxruntime(name: str) -> None:
     data = net(name).read_bytes()
     graph = cancel_transposes(fuse_qdq(load_onnx(data, {}, {})))

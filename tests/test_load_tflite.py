@@ -325,7 +325,12 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REFUSED)
+SLOW = {"endless loop"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.build] * (each in SLOW)) for each in REFUSED]
+)
 def test_refuses(name: str) -> None:
     model, wanted = REFUSED[name]
     assert message(model) == wanted
@@ -357,8 +362,8 @@ def test_refuses_files(tmp_path: Path) -> None:
     wanted = {
         tmp_path / "none.tflite": "wanted a model file, found none; check the path",
         tmp_path: "wanted a model file, found no ordinary file; check the path",
-        text: "wanted a .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file, found .txt; export the model "
-        "to one of them",
+        text: "wanted a .tflite, .onnx, .pt2, .h5, .nam, RTNeural .json or .s2c file, found .txt; export the "
+        "model to one of them",
         empty: "wanted a model file, found an empty one; export or download the file again",
     }
     for path, expected in wanted.items():

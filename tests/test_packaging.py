@@ -141,6 +141,7 @@ def test_sdist_holds_everything(unpacked_sdist: Path) -> None:
         "demo/digits.onnx",
         "demo/digits_int8.onnx",
         "demo/digits_test.npz",
+        "demo/digits_train.npz",
         "demo/train.py",
         "pyproject.toml",
         "tests/test_packaging.py",

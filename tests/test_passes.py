@@ -5,6 +5,7 @@ cancel_transposes and fuse_qdq have test_layout.py.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -502,6 +503,20 @@ def test_dead_channels_of_floats() -> None:
 def test_net_without_dead_channels_is_the_same_net() -> None:
     graph = Graph((X,), (conv(conv(X, 4), 5),))
     assert eliminate_dead_channels(graph) is graph
+
+
+@pytest.mark.parametrize("quant", [None, QUANT])
+def test_a_wide_node_takes_no_memory_for_its_channels(quant: Quant | None) -> None:
+    """An axis of 2**28 elements beside a net that loses channels."""
+    wide = relu(tensor("wide", 1, 1 << 28, quant=quant), "wide")
+    small = integer_net(lambda x: x)
+    graph = Graph((*small.inputs, wide.inputs[0]), (*small.outputs, wide))
+    tracemalloc.start()
+    result = eliminate_dead_channels(graph)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 24
+    assert macs(result) == LEFT and result.outputs[1].type == wide.type
 
 
 def test_scalars_beside_dead_channels_stay_scalars() -> None:

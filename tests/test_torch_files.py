@@ -123,6 +123,35 @@ def test_all_calls_that_are_not_read(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("layer", "wanted"),
+    [
+        (
+            nn.BatchNorm2d(3),
+            "0: wanted a net for inference, found batch normalization that trains; "
+            "call module.eval() before exporting",
+        ),
+        (
+            nn.InstanceNorm2d(3, track_running_stats=True),
+            "0: wanted a net for inference, found batch normalization that trains; "
+            "call module.eval() before exporting",
+        ),
+        (nn.Dropout(), "0: wanted dropout for inference, found dropout that trains; call module.eval()"),
+        (
+            nn.Dropout2d(),
+            "0: wanted a net without random numbers, found aten.bernoulli.p; "
+            "call module.eval() before exporting, or make the random tensor an input",
+        ),
+        (nn.RReLU(), "0: wanted a net for inference, found rrelu that trains; call module.eval()"),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, nn.Module) else "",
+)
+def test_exported_in_training(layer: nn.Module, wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(nn.Sequential(layer).train(), (torch.ones(2, 3, 4, 4),)), path)
+    assert problem_of(path) == wanted
+
+
 def test_results_of_named_types(tmp_path: Path) -> None:
     class Best(nn.Module):
         def forward(self, x: Any) -> Any:

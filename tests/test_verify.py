@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ from s2c.cli import app
 from s2c.compare import compare
 from s2c.driver import compile_model, make_request
 from s2c.emit import c_family
+from s2c.errors import CompileError
 from s2c.image import Facts
 from s2c.program import save_arrays
 from s2c.resources import folder as data_folder
-from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, round_again, verify
+from s2c.rounding import round_again
+from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, verify
 from tests.onnx_models import model_of
 
 DEMO = Path(__file__).parents[1] / "demo"
@@ -282,6 +285,31 @@ def test_another_model_is_found(altered: Path) -> None:
     result = verify(altered, 0)
     assert (result.ok, result.bit_exact, result.inputs) == (False, False, 0)
     assert result.failures[0].startswith("artifact: digits_int8.onnx: wanted a whole ONNX file")
+
+
+@pytest.mark.build
+@pytest.mark.parametrize(("suffix", "package", "extra"), [("pt2", "torch", "torch"), ("h5", "h5py", "keras")])
+def test_a_reader_that_is_not_installed_is_no_failure(
+    suffix: str, package: str, extra: str, altered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = altered / "digits_int8.json"
+    manifest = json.loads(path.read_text())
+    manifest["model"]["file"] = f"net.{suffix}"
+    path.write_text(json.dumps(manifest))
+    (altered / f"net.{suffix}").write_bytes(b"model")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == package else find(name, *rest)
+    )
+    wanted = (
+        f"net.{suffix}: wanted {package}, which reads .{suffix} files, found it is not installed; "
+        f"pip install 's2c[{extra}]'"
+    )
+    with pytest.raises(CompileError) as caught:
+        verify(altered, 0)
+    assert str(caught.value) == wanted
+    result = CliRunner().invoke(app, ["verify", str(altered)])
+    assert (result.exit_code, result.stderr) == (2, f"error: {wanted}\n")
 
 
 @pytest.mark.build

@@ -1,7 +1,7 @@
 /* A fixed movement: a region of five axes goes from the input's strides to the output's; where it does not cover the
    output (fill), the rest is `value`.
    Constant: every address follows from extents and strides. */
-#include "lib/base.h"
+#include "lib/region.h"
 
 S2C_INLINE void gather_i8(int8_t *restrict output, const int8_t *restrict input, int32_t size,
                           int32_t extent0, int32_t source_stride0, int32_t target_stride0, int32_t extent1,
@@ -14,19 +14,5 @@ S2C_INLINE void gather_i8(int8_t *restrict output, const int8_t *restrict input,
     for (int32_t i = 0; i < (fill != 0 ? size : 0); i++) {
         output[i] = (int8_t)value;
     }
-    for (int32_t i = 0; i < extent0; i++) {
-        for (int32_t j = 0; j < extent1; j++) {
-            for (int32_t k = 0; k < extent2; k++) {
-                for (int32_t l = 0; l < extent3; l++) {
-                    const int8_t *from = input + source_offset + i * source_stride0 + j * source_stride1 +
-                                         k * source_stride2 + l * source_stride3;
-                    int8_t *to = output + target_offset + i * target_stride0 + j * target_stride1 +
-                                 k * target_stride2 + l * target_stride3;
-                    for (int32_t m = 0; m < extent4; m++) {
-                        to[m * target_stride4] = from[m * source_stride4];
-                    }
-                }
-            }
-        }
-    }
+    S2C_MOVE_REGION(int8_t)
 }

@@ -1,7 +1,7 @@
 /* base with a region of five axes overwritten by a region of the input.
    in place: base
    Constant: every address follows from extents and strides. */
-#include "lib/base.h"
+#include "lib/region.h"
 
 S2C_INLINE void insert_i32(int32_t *output, const int32_t *base, const int32_t *restrict input, int32_t size,
                            int32_t extent0, int32_t source_stride0, int32_t target_stride0, int32_t extent1,
@@ -14,19 +14,5 @@ S2C_INLINE void insert_i32(int32_t *output, const int32_t *base, const int32_t *
     for (int32_t i = 0; i < (output != base ? size : 0); i++) {
         output[i] = base[i];
     }
-    for (int32_t i = 0; i < extent0; i++) {
-        for (int32_t j = 0; j < extent1; j++) {
-            for (int32_t k = 0; k < extent2; k++) {
-                for (int32_t l = 0; l < extent3; l++) {
-                    const int32_t *from = input + source_offset + i * source_stride0 + j * source_stride1 +
-                                          k * source_stride2 + l * source_stride3;
-                    int32_t *to = output + target_offset + i * target_stride0 + j * target_stride1 +
-                                  k * target_stride2 + l * target_stride3;
-                    for (int32_t m = 0; m < extent4; m++) {
-                        to[m * target_stride4] = from[m * source_stride4];
-                    }
-                }
-            }
-        }
-    }
+    S2C_MOVE_REGION(int32_t)
 }

@@ -9,8 +9,9 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type, constant
+from s2c.ops.arithmetic import infer_elementwise
 from s2c.ops.clamp import integer_bounds
-from s2c.ops.core import infer_elementwise, map_params, quantize, round_away
+from s2c.ops.core import map_params, quantize, round_away
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.integer import (
     HIGHEST,

@@ -9,7 +9,7 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type, constant
-from s2c.ops.core import repeat_params
+from s2c.ops.arithmetic import repeat_params
 from s2c.ops.integer_types import COMPUTED, cast_node, narrowed, wide_dtype, widened
 from s2c.ops.table import Op
 

@@ -29,6 +29,7 @@ from s2c.ops.integer import HIGHEST, LOWEST, zero_of
 Constants = Mapping[Node, np.ndarray]
 
 MOST_WORK = 1 << 24  # of finding the range of one channel of one node
+MOST_CHANNELS = 1 << 20  # a wider node keeps all of them, and takes no memory for each
 
 # Ops whose result cannot fall where an operand rises.
 RISING = frozenset(
@@ -77,23 +78,31 @@ class Range:
 
     least: np.ndarray
     most: np.ndarray
+    is_unknown: bool = False
 
 
 def constant_part(values: Range) -> np.ndarray:
+    if values.is_unknown:
+        return np.broadcast_to(np.nan, values.least.shape)
     return np.where((values.least == values.most) & np.isfinite(values.least), values.least, np.nan)
 
 
 def unknown(node: Node) -> Range:
-    """Any value of the type."""
-    low, high = (LOWEST, HIGHEST) if node.type.dtype == "i8" else (-np.inf, np.inf)
-    return Range(np.full(channels_of(node), float(low)), np.full(channels_of(node), float(high)))
+    """Any value of the type: two numbers, however many channels there are."""
+    ends = (LOWEST, HIGHEST) if node.type.dtype == "i8" else (-np.inf, np.inf)
+    least, most = (np.broadcast_to(float(each), (channels_of(node),)) for each in ends)
+    return Range(least, most, is_unknown=True)
+
+
+def is_wide(node: Node) -> bool:
+    return channels_of(node) > MOST_CHANNELS
 
 
 def find_ranges(graph: Graph) -> dict[Node, Range]:
     ranges: dict[Node, Range] = {}
     for node in graph.nodes():
         operands = [ranges[each] for each in node.inputs]
-        if node.type.dtype not in ("f32", "i8") or not node.type.size:
+        if node.type.dtype not in ("f32", "i8") or not node.type.size or is_wide(node):
             ranges[node] = unknown(node)  # plain integers wrap around
         elif node.op == "constant":
             rows = node.attrs["value"].reshape(-1, channels_of(node)).astype(np.float64)
@@ -140,18 +149,20 @@ def weighted(a: np.ndarray, x: np.ndarray, b: np.ndarray, y: np.ndarray) -> np.n
 
 
 def channelwise_range(node: Node, operands: list[Range]) -> Range:
-    result = unknown(node)
     if work(node) > MOST_WORK:
-        return result
+        return unknown(node)
     known = np.logical_and.reduce([np.isfinite(each.least) & np.isfinite(each.most) for each in operands])
     if node.op not in RISING:
         known &= np.logical_and.reduce([each.least == each.most for each in operands])
-    if known.any():
-        inputs = tuple(narrowed(each, known) for each in node.inputs)
-        smaller = shrink_channelwise(node, inputs, known)
-        result.least[known] = evaluate(smaller, [each.least[known] for each in operands]).min(axis=0)
-        result.most[known] = evaluate(smaller, [each.most[known] for each in operands]).max(axis=0)
-    return result
+    result = unknown(node)
+    if not known.any():
+        return result
+    least, most = result.least.copy(), result.most.copy()
+    inputs = tuple(narrowed(each, known) for each in node.inputs)
+    smaller = shrink_channelwise(node, inputs, known)
+    least[known] = evaluate(smaller, [each.least[known] for each in operands]).min(axis=0)
+    most[known] = evaluate(smaller, [each.most[known] for each in operands]).max(axis=0)
+    return Range(least, most)
 
 
 def work(node: Node) -> int:
@@ -195,6 +206,8 @@ class Groups:
     def add(self, node: Node, kept: np.ndarray | bool) -> bool:
         """Whether this made the group keep more."""
         found = self.keep[self.find(node)]
+        if is_wide(node):
+            return False
         before = int(found.sum())
         found |= kept
         return int(found.sum()) > before
@@ -209,7 +222,10 @@ def find_kept(graph: Graph, constants: Constants) -> Mapping[Node, np.ndarray]:
             for each in node.inputs:
                 groups.join(each, node)
     for node in nodes:
-        groups.keep[groups.find(node)] = np.zeros(channels_of(node), bool)
+        count = channels_of(node)
+        groups.keep[groups.find(node)] = (
+            np.broadcast_to(True, (count,)) if is_wide(node) else np.zeros(count, bool)
+        )
     fixed = {*graph.inputs, *graph.results()}
     for node in nodes:
         if node in fixed or not (is_contraction(node) or is_channelwise(node) or node.op == "constant"):

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from s2c.ir import Graph, Node, Uses
 from s2c.ops import make
-from s2c.ops.core import repeats
+from s2c.ops.arithmetic import repeats
 from s2c.ops.movement import lower_expand
 
 

@@ -90,9 +90,13 @@ def load_bytes(data: bytes, path: Path, dims: Mapping[str, int], consts: Mapping
         from s2c.readers.rtneural import load_rtneural
 
         return load_rtneural(data, dims, consts)
+    if path.suffix == ".s2c":
+        from s2c.readers.graph_file import load_graph_file
+
+        return load_graph_file(data, dims, consts)
     raise error(
         str(path),
-        "a .tflite, .onnx, .pt2, .h5, .nam or RTNeural .json file",
+        "a .tflite, .onnx, .pt2, .h5, .nam, RTNeural .json or .s2c file",
         path.suffix or "no suffix",
         "export the model to one of them",
     )

@@ -16,7 +16,7 @@ from s2c.layers.convolution import conv
 from s2c.layers.recurrent import Weights
 from s2c.layers.windows import Window
 from s2c.ops import make
-from s2c.readers.keras.layers import ACTIVATIONS
+from s2c.readers.keras.activations import ACTIVATIONS
 from s2c.readers.plain_json import Fields, parse_json, shown
 from s2c.readers.stream import SAMPLES, Build, Stream, block_length, stream_graph
 

@@ -1,4 +1,4 @@
-"""TORCH: what each op computes on torch tensors. Every tensor has one more axis in front, the samples of a batch."""
+"""TORCH: what each op computes on torch tensors that have one more axis in front, the samples of a batch."""
 
 from __future__ import annotations
 
@@ -7,35 +7,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import functional
 
 from s2c.ir import Node
-from s2c.ops.clamp import bounds
+from s2c.ops.matmul import matmul_extents
 from s2c.ops.pooling import pool_counts
+from s2c.train.elementwise import ELEMENTWISE
+from s2c.train.movement import MOVES
+from s2c.train.tensors import Attr, Function, clamp
 
-Tensor = torch.Tensor
-# attr(name): the Parameter or constant Tensor that stands for an array attr of the node.
-Attr = Callable[[str], Tensor]
-Function = Callable[..., Tensor]  # (node, attr, *inputs [samples, *shape]) -> [samples, *node.type.shape]
-
-
-def clamp(node: Node, x: Tensor) -> Tensor:
-    lo, hi = bounds(node)
-    if lo == 0.0 and math.isinf(hi):
-        return F.relu(x)
-    if math.isinf(lo) and math.isinf(hi):
-        return x
-    return torch.clamp(x, lo, hi)
-
-
-def aligned(node: Node, *tensors: Tensor) -> list[Tensor]:
-    """Operands with as many axes as the result, so that broadcasting leaves the samples' axis alone."""
-    rank = len(node.type.shape) + 1
-    return [each.reshape(each.shape[0], *(1,) * (rank - each.ndim), *each.shape[1:]) for each in tensors]
+# contractions
 
 
 def flat(x: Tensor) -> Tensor:
-    """[samples, batch, height, width, channels] as a channels-last [samples * batch, channels, height, width]."""
+    """[samples, batch, height, width, channels] to [samples * batch, channels, height, width], not copied."""
     return x.flatten(0, 1).permute(0, 3, 1, 2)
 
 
@@ -48,14 +34,14 @@ def pad_image(x: Tensor, pads: Any, value: float = 0.0) -> tuple[Tensor, tuple[i
     (top, bottom), (left, right) = pads
     if top == bottom and left == right and value == 0.0:
         return x, (top, left)
-    return F.pad(x, (left, right, top, bottom), value=value), (0, 0)
+    return functional.pad(x, (left, right, top, bottom), value=value), (0, 0)
 
 
 def conv2d_sums(node: Node, attr: Attr, x: Tensor, bias: Tensor | None) -> Tensor:
     image, padding = pad_image(flat(x), node.attrs["pads"])
     weight = attr("weight").permute(0, 3, 1, 2)
     attrs = node.attrs
-    y = F.conv2d(image, weight, bias, attrs["stride"], padding, attrs["dilation"], attrs["groups"])
+    y = functional.conv2d(image, weight, bias, attrs["stride"], padding, attrs["dilation"], attrs["groups"])
     return unflat(y, x.shape[0])
 
 
@@ -64,51 +50,43 @@ def conv2d(node: Node, attr: Attr, x: Tensor) -> Tensor:
 
 
 def dense(node: Node, attr: Attr, x: Tensor) -> Tensor:
-    return clamp(node, F.linear(x, attr("weight"), attr("bias")))
+    return clamp(node, functional.linear(x, attr("weight"), attr("bias")))
+
+
+def matmul(node: Node, attr: Attr, x: Tensor) -> Tensor:
+    rows, groups, _, depth = matmul_extents(node)
+    sums = torch.einsum("srgk,gnk->srgn", x.reshape(-1, rows, groups, depth), attr("weight"))
+    return clamp(node, (sums.flatten(2) + attr("bias")).reshape(-1, *node.type.shape))
+
+
+def batch_matmul(node: Node, attr: Attr, a: Tensor, b: Tensor) -> Tensor:
+    return torch.matmul(a, b.mT if node.attrs["transpose"] else b)
 
 
 def batchnorm(node: Node, attr: Attr, x: Tensor) -> Tensor:
     return x * attr("scale") + attr("shift")
 
 
-def relu(node: Node, attr: Attr, x: Tensor) -> Tensor:
-    return clamp(node, x)
-
-
-def add(node: Node, attr: Attr, a: Tensor, b: Tensor) -> Tensor:
-    return clamp(node, torch.add(*aligned(node, a, b)))
-
-
-def mul(node: Node, attr: Attr, a: Tensor, b: Tensor) -> Tensor:
-    return clamp(node, torch.mul(*aligned(node, a, b)))
-
-
-def sub(node: Node, attr: Attr, a: Tensor, b: Tensor) -> Tensor:
-    return torch.sub(*aligned(node, a, b))
-
-
-def div(node: Node, attr: Attr, a: Tensor, b: Tensor) -> Tensor:
-    return torch.div(*aligned(node, a, b))
-
-
-def reshape(node: Node, attr: Attr, x: Tensor) -> Tensor:
-    return x.reshape(x.shape[0], *node.type.shape)
-
-
-def transpose(node: Node, attr: Attr, x: Tensor) -> Tensor:
-    return x.permute(0, *(axis + 1 for axis in node.attrs["perm"]))
-
-
-def concat(node: Node, attr: Attr, *parts: Tensor) -> Tensor:
-    samples = max(each.shape[0] for each in parts)
-    whole = [each.expand(samples, *each.shape[1:]) for each in parts]
-    return torch.cat(whole, node.attrs["axis"] + 1)
+# pools and reductions
 
 
 def max_pool(node: Node, attr: Attr, x: Tensor) -> Tensor:
-    image, _ = pad_image(flat(x), node.attrs["pads"], -math.inf)
+    """NaN in a patch gives NaN, where the oracle's selects can skip it."""
     attrs = node.attrs
-    return unflat(F.max_pool2d(image, attrs["kernel"], attrs["stride"], 0, attrs["dilation"]), x.shape[0])
+    image = flat(x)
+    if any(map(any, attrs["pads"])):
+        image, _ = pad_image(image, attrs["pads"], -math.inf)
+    return unflat(
+        functional.max_pool2d(image, attrs["kernel"], attrs["stride"], 0, attrs["dilation"]), x.shape[0]
+    )
+
+
+def max_of_neighbours(node: Node, attr: Attr, x: Tensor) -> Tensor:
+    rows = x.unflatten(-1, (-1, node.attrs["size"]))
+    result = rows[..., 0]
+    for index in range(1, node.attrs["size"]):
+        result = torch.where(rows[..., index] > result, rows[..., index], result)
+    return result
 
 
 def average_pool(node: Node, attr: Attr, x: Tensor) -> Tensor:
@@ -122,30 +100,69 @@ def average_pool(node: Node, attr: Attr, x: Tensor) -> Tensor:
         and (divisor == math.prod(kernel)).all()
         and not any(map(any, attrs["pads"]))
     ):
-        return clamp(node, unflat(F.avg_pool2d(image, kernel, attrs["stride"]), x.shape[0]))
+        return clamp(node, unflat(functional.avg_pool2d(image, kernel, attrs["stride"]), x.shape[0]))
     channels = image.shape[1]
     ones = image.new_ones((channels, 1, *kernel))
-    sums = F.conv2d(image, ones, None, attrs["stride"], padding, attrs["dilation"], channels)
+    sums = functional.conv2d(image, ones, None, attrs["stride"], padding, attrs["dilation"], channels)
     return clamp(node, unflat(sums / torch.from_numpy(divisor.astype("float32")), x.shape[0]))
 
 
+def product(x: Tensor, axes: list[int]) -> Tensor:
+    for axis in sorted(axes, reverse=True):
+        x = torch.prod(x, axis, dtype=x.dtype)
+    return x
+
+
+# (tensor, axes, of which there is at least one); integers wrap around.
+FOLDS: Mapping[str, Callable[[Tensor, list[int]], Tensor]] = {
+    "max": torch.amax,
+    "mean": torch.mean,
+    "min": torch.amin,
+    "prod": product,
+    "sum": lambda x, axes: torch.sum(x, axes, dtype=x.dtype),
+}
+
+
+def reduce(node: Node, attr: Attr, x: Tensor) -> Tensor:
+    axes = [axis + 1 for axis in node.attrs["axes"]]
+    y = FOLDS[node.attrs["function"]](x, axes) if axes else x
+    return y.reshape(x.shape[0], *node.type.shape)
+
+
+def fold(node: Node, attr: Attr, x: Tensor) -> Tensor:
+    rows = x.reshape(-1, *(node.attrs[name] for name in ("outer", "size", "inner")))
+    return FOLDS[node.attrs["function"]](rows, [2]).reshape(-1, *node.type.shape)
+
+
 def softmax(node: Node, attr: Attr, x: Tensor) -> Tensor:
-    return torch.softmax(x * node.attrs.get("beta", 1.0), -1)
+    return torch.softmax(x * node.attrs["beta"], -1)
 
 
 TORCH: Mapping[str, Function] = {
-    "add": add,
+    **ELEMENTWISE,
+    **MOVES,
     "average_pool": average_pool,
+    "batch_matmul": batch_matmul,
     "batchnorm": batchnorm,
-    "concat": concat,
     "conv2d": conv2d,
     "dense": dense,
-    "div": div,
+    "fold": fold,
+    "matmul": matmul,
+    "max": max_of_neighbours,
     "max_pool": max_pool,
-    "mul": mul,
-    "relu": relu,
-    "reshape": reshape,
+    "reduce": reduce,
     "softmax": softmax,
-    "sub": sub,
-    "transpose": transpose,
 }
+
+# What else is computed on: other integers move, and are cast to these first.
+COMPUTED = ("f32", "i32", "i64", "bool")
+COMPUTING = ("binary", "reduce")
+
+
+def has_function(node: Node) -> bool:
+    """Whether TORCH computes a node as it is; other nodes are lowered, or refused."""
+    if "table" in node.attrs and node.op == "map":
+        return False
+    if node.op in COMPUTING and node.inputs[0].type.dtype not in COMPUTED:
+        return False
+    return node.op in TORCH

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
 from s2c.ops.core import LEAVES
-from s2c.train.functions import TORCH, Tensor, clamp, conv2d_sums, flat, unflat
+from s2c.train.functions import TORCH, conv2d_sums, flat, has_function, unflat
+from s2c.train.norm import Norm, Sums, folded, matched
+from s2c.train.tensors import clamp
 
 # The array attrs that are trained; a constant operand is trained where `is_trained_constant` says so.
 TRAINED: Mapping[str, tuple[str, ...]] = {
     "batchnorm": ("scale", "shift"),
     "conv2d": ("weight", "bias"),
     "dense": ("weight", "bias"),
+    "lookup": ("table",),
     "matmul": ("weight", "bias"),
+    "prelu": ("alpha",),
 }
 NORMALISED = ("conv2d", "dense")
-EPSILON = 1e-5
-MOMENTUM = 0.1
+Moments = dict[Node, tuple[Tensor, Tensor]]  # mean and variance by channel
+Schedule = list[tuple[Node, list[Node]]]
 
 
 def trainable(graph: Graph) -> Graph:
-    """The Graph with source ops that torch has no function for lowered; raises CompileError for an op that has
-    neither, and for quantized tensors: all at once."""
+    """The Graph with source ops that torch has no function for lowered.
+
+    Raises CompileError, for all nodes at once, where an op has neither and where a tensor is quantized.
+    """
 
     def rule(node: Node, _uses: object) -> Node | None:
-        if node.op in TORCH or node.op in LEAVES:
+        if has_function(node) or node.op in LEAVES:
             return None
         lower = OPS[node.op].lower
         return lower(node) if lower else None
@@ -44,52 +50,37 @@ def trainable(graph: Graph) -> Graph:
             break
         graph = lowered
     problems = [each for node in graph.nodes() if (each := untrainable(node)) is not None]
-    if problems:
+    if problems := quantized(graph) or problems:
         raise CompileError(tuple(problems))
     return graph
 
 
+def quantized(graph: Graph) -> list[Problem]:
+    """One problem for all quantized tensors of a net, at the first of them."""
+    found = [node for node in graph.nodes() if node.type.quant is not None]
+    if not found:
+        return []
+    wanted = "a net of floats, to prune, retrain or quantize it"
+    text = f"{len(found)} quantized tensors, {found[0].type} the first"
+    return [Problem(found[0].layer, wanted, text, "start from the float model")]
+
+
 def untrainable(node: Node) -> Problem | None:
-    if node.op in ("quantize", "dequantize") or node.type.quant is not None:
-        wanted = "a net of floats, to prune, retrain or quantize it"
-        return Problem(node.layer, wanted, f"quantized {node.type}", "start from the float model")
-    if node.op not in TORCH and node.op not in LEAVES:
-        wanted = "ops that can be trained"
-        return Problem(node.layer, wanted, node.op, "compile the net as it is, or rewrite the layer")
-    return None
+    if has_function(node) or node.op in LEAVES:
+        return None
+    wanted = "ops that can be trained"
+    return Problem(node.layer, wanted, node.op, "compile the net as it is, or rewrite the layer")
 
 
 def is_trained_constant(node: Node) -> bool:
-    """A table, filter or offset; not a mask, a repeated number or a single one."""
+    """A table, filter or offset; not a mask of two values, a repeated number or a single one."""
     if node.op != "constant" or node.type.dtype != "f32" or node.type.size < 2:
         return False
     value = node.attrs["value"]
-    return bool(np.isfinite(value).all() and (value != value.reshape(-1)[0]).any())
+    return bool(np.isfinite(value).all() and len(np.unique(value)) > min(value.size - 1, 2))
 
 
-class Norm(nn.Module):
-    """Batch normalisation of a contraction's sums, last axis, while a net is trained; to_graph folds it away."""
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, mean: Tensor, variance: Tensor, scale: Tensor, shift: Tensor) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(scale.clone())
-        self.shift = nn.Parameter(shift.clone())
-        self.register_buffer("mean", mean.clone())
-        self.register_buffer("variance", variance.clone())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(
-            x, self.mean, self.variance, self.scale, self.shift, self.training, MOMENTUM, EPSILON
-        )
-
-    def factor(self) -> Tensor:
-        return self.scale / torch.sqrt(self.variance + EPSILON)
-
-
-class GraphModule(nn.Module):
+class GraphModule(nn.Module):  # type: ignore[misc]
     """forward takes one tensor [samples, *shape] for each input of the Graph, and gives one for each output.
 
     States: values given in `states` stand for the Graph's state nodes; `step` gives the next ones too.
@@ -104,6 +95,7 @@ class GraphModule(nn.Module):
         self.names: dict[int, str] = {}  # of a trained array, by its identity
         self.fixed: dict[int, Tensor] = {}  # other arrays
         self.index = {node: index for index, node in enumerate(self.order)}
+        self.schedules: dict[tuple[Node, ...], Schedule] = {}
         for node in self.order:
             trained = set(trained_attrs(node))
             for name, value in node.attrs.items():
@@ -139,35 +131,37 @@ class GraphModule(nn.Module):
 
     def values(self, wanted: Iterable[Node], *inputs: Tensor, states: Sequence[Tensor] = ()) -> list[Tensor]:
         """The values [samples, *shape] of nodes of `graph`; a constant's has one sample."""
-        wanted = list(wanted)
+        wanted = tuple(wanted)
         known: dict[Node, Tensor] = dict(zip(self.graph.inputs, inputs, strict=True))
         if states:
             known.update(zip((each.node for each in self.graph.states), states, strict=True))
-        nodes = Graph((), tuple(wanted)).nodes()
-        last: dict[Node, Node] = {each: node for node in nodes for each in node.inputs}
-        keep = set(wanted)
-        for node in nodes:
+        if wanted not in self.schedules:
+            self.schedules[wanted] = lifetimes(wanted, frozenset(wanted))
+        for node, done in self.schedules[wanted]:
             if node not in known:
                 known[node] = self.value(node, [known[each] for each in node.inputs])
-            for each in node.inputs:
-                if last[each] is node and each not in keep:
-                    known.pop(each, None)
+            for each in done:
+                known.pop(each)
         return [known[each] for each in wanted]
 
     def value(self, node: Node, inputs: Sequence[Tensor]) -> Tensor:
         if node.op in ("constant", "state"):
             return self.attr(node, "value").unsqueeze(0)
-        norm = self.norms[str(self.index[node])] if str(self.index[node]) in self.norms else None
+        norm = self.norm(node)
         if norm is not None:
-            return self.normalised(node, norm, inputs[0])
+            return self.finished(node, norm, self.sums(node, inputs[0]))
         return TORCH[node.op](node, lambda name: self.attr(node, name), *inputs)
+
+    def norm(self, node: Node) -> Norm | None:
+        name = str(self.index[node])
+        return self.norms[name] if name in self.norms else None  # noqa: SIM401 (ModuleDict has no get)
 
     # normalisation while training
 
-    def normalised(self, node: Node, norm: nn.Module, x: Tensor) -> Tensor:
-        sums = self.sums(node, x)
+    def finished(self, node: Node, norm: Norm, sums: Tensor) -> Tensor:
+        """The value of a normalised contraction, from its sums."""
         if node.op == "conv2d":
-            return clamp(node, unflat(norm(flat(sums)), x.shape[0]))
+            return clamp(node, unflat(norm(flat(sums)), sums.shape[0]))
         rows: Tensor = norm(sums.flatten(0, -2))
         return clamp(node, rows.reshape(sums.shape))
 
@@ -175,13 +169,16 @@ class GraphModule(nn.Module):
         """A contraction without bias and clamp, [samples, *shape]."""
         if node.op == "conv2d":
             return conv2d_sums(node, lambda name: self.attr(node, name), x, None)
-        return F.linear(x, self.attr(node, "weight"))
+        return functional.linear(x, self.attr(node, "weight"))
 
     def normalisable(self) -> list[Node]:
-        """Contractions with weights of their own, but for those that nothing trained comes after."""
-        ids = [
-            id(node.attrs["weight"]) for node in self.order if node.op in TRAINED and "weight" in node.attrs
-        ]
+        """Contractions with weights of their own that others come after: not those whose results the caller
+        reads, and not those that see states, whose first values say nothing about the next ones."""
+        ids = [id(node.attrs["weight"]) for node in self.order if "weight" in node.attrs]
+        stateful = {each.node for each in self.graph.states}
+        for node in self.order:
+            if not stateful.isdisjoint(node.inputs):
+                stateful.add(node)
         before: set[Node] = set()
         for node in reversed(self.order):
             if node in before or node.op in NORMALISED:
@@ -189,51 +186,65 @@ class GraphModule(nn.Module):
         return [
             node
             for node in self.order
-            if node.op in NORMALISED and node in before and ids.count(id(node.attrs["weight"])) == 1
+            if node.op in NORMALISED
+            and node in before
+            and node not in stateful
+            and ids.count(id(node.attrs["weight"])) == 1
         ]
 
-    @torch.no_grad()
-    def moments(
-        self, nodes: Sequence[Node], batches: Iterable[Sequence[Tensor]]
-    ) -> dict[Node, tuple[Tensor, Tensor]]:
+    def moments(self, nodes: Sequence[Node], batches: Iterable[Sequence[Tensor]]) -> Moments:
         """Mean and variance of each node's sums without bias, by channel, over all samples of the batches."""
-        totals: dict[Node, list[Tensor]] = {}
-        for batch in batches:
-            sources = self.values([node.inputs[0] for node in nodes], *batch)
-            for node, x in zip(nodes, sources, strict=True):
-                rows = self.sums(node, x).flatten(0, -2).double()
-                part = [torch.tensor(float(rows.shape[0])), rows.sum(0), rows.square().sum(0)]
-                totals[node] = (
-                    [a + b for a, b in zip(totals[node], part, strict=True)] if node in totals else part
-                )
-        result = {}
-        for node, (count, total, squares) in totals.items():
-            mean = total / count
-            result[node] = (mean.float(), (squares / count - mean.square()).clamp_min(0).float())
-        return result
+        found: dict[Node, Sums] = {node: Sums() for node in nodes}
+        with torch.no_grad():
+            for batch in batches:
+                sources = self.values([node.inputs[0] for node in nodes], *batch)
+                for node, x in zip(nodes, sources, strict=True):
+                    found[node].add(self.sums(node, x))
+        return {node: each.moments() for node, each in found.items()}
 
     def normalise(
         self,
         batches: Sequence[Sequence[Tensor]],
-        wanted: Mapping[Node, tuple[Tensor, Tensor]] | None = None,
+        wanted: Moments | None = None,
+        refit: Callable[[Node, Sequence[Tensor]], None] | None = None,
     ) -> None:
-        """Puts a Norm into each normalisable contraction: in evaluation mode the net computes what it did before.
+        """Puts a Norm into each normalisable contraction: evaluated, the net computes what it did before.
 
-        wanted: mean (with bias) and variance that a node's results are to have instead, as before pruning; then
-        contractions are measured and corrected one after the other, in order.
+        wanted: mean (with bias) and variance that a node's results are to have instead, as before pruning.
+        Each contraction is measured behind those before it, which are corrected already; all batches pass
+        node by node, so that nothing is computed twice. refit: is given each contraction and its inputs, by
+        batch, before that, and may change its weights.
         """
         self.eval()
-        for node in self.normalisable():
-            mean, variance = self.moments([node], batches)[node]
-            goal_mean, goal_variance = (mean + self.attr(node, "bias").detach(), variance)
-            if wanted is not None and node in wanted:
-                goal_mean, goal_variance = wanted[node]
-            scale = torch.sqrt(goal_variance + EPSILON)
-            self.norms[str(self.index[node])] = Norm(mean, variance, scale, goal_mean)
+        targets = dict.fromkeys(self.normalisable())
+        known: dict[Node, list[Tensor]] = {
+            node: [batch[index] for batch in batches] for index, node in enumerate(self.graph.inputs)
+        }
+        with torch.no_grad():
+            for node, done in lifetimes(tuple(targets)):
+                if node in targets:
+                    if refit is not None:
+                        refit(node, known[node.inputs[0]])
+                    known[node] = self.matched(node, known[node.inputs[0]], (wanted or {}).get(node))
+                elif node not in known:
+                    known[node] = [
+                        self.value(node, [known[each][index] for each in node.inputs])
+                        for index in range(len(batches))
+                    ]
+                for each in done:
+                    known.pop(each)
+
+    def matched(
+        self, node: Node, inputs: Sequence[Tensor], goal: tuple[Tensor, Tensor] | None
+    ) -> list[Tensor]:
+        """A contraction's values for several batches, once it has got its Norm."""
+        sums = [self.sums(node, x) for x in inputs]
+        norm = matched(sums, self.attr(node, "bias"), goal)
+        self.norms[str(self.index[node])] = norm
+        return [self.finished(node, norm, each) for each in sums]
 
     # back
 
-    @torch.no_grad()
     def to_graph(self) -> Graph:
         """The Graph with the weights as they are now, normalisation folded in."""
         arrays: dict[int, np.ndarray] = {
@@ -242,15 +253,21 @@ class GraphModule(nn.Module):
         new: dict[Node, Node] = {}
         for node in self.order:
             attrs = {key: arrays.get(id(value), value) for key, value in node.attrs.items()}
-            norm = self.norms[str(self.index[node])] if str(self.index[node]) in self.norms else None
-            if isinstance(norm, Norm):
-                factor = norm.factor().double()
-                weight = torch.from_numpy(attrs["weight"]).double()
-                folded = weight * factor.reshape(-1, *(1,) * (weight.ndim - 1))
-                attrs["weight"] = folded.float().numpy()
-                attrs["bias"] = (norm.shift.double() - norm.mean.double() * factor).float().numpy()
+            norm = self.norm(node)
+            if norm is not None:
+                attrs["weight"], attrs["bias"] = folded(norm, attrs["weight"])
             new[node] = replace(node, inputs=tuple(new[each] for each in node.inputs), attrs=attrs)
         return self.graph.mapped(new)
+
+
+def lifetimes(roots: tuple[Node, ...], keep: frozenset[Node] = frozenset()) -> Schedule:
+    """Nodes in order, each with the inputs that nothing after it needs; those of keep are always needed."""
+    nodes = Graph((), roots).nodes()
+    last = {each: node for node in nodes for each in node.inputs if each not in keep}
+    done: dict[Node, list[Node]] = {node: [] for node in nodes}
+    for each, node in last.items():
+        done[node].append(each)
+    return list(done.items())
 
 
 def trained_attrs(node: Node) -> tuple[str, ...]:

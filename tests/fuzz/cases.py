@@ -18,6 +18,7 @@ SUFFIXES = {
     "nam": ".nam",
     "onnx": ".onnx",
     "rtneural": ".json",
+    "s2c": ".s2c",
     "tflite": ".tflite",
     "torch": ".pt2",
 }
@@ -154,11 +155,19 @@ def rtneural_cases() -> Callable[[Random], bytes]:
     return lambda source: mutate_rtneural(source, made)
 
 
+def s2c_cases() -> Callable[[Random], bytes]:
+    from fuzz.graph_mutations import mutate, seeds
+
+    made = seeds()
+    return lambda source: mutate(source, made)
+
+
 MAKERS = {
     "keras": keras_cases,
     "nam": nam_cases,
     "onnx": onnx_cases,
     "rtneural": rtneural_cases,
+    "s2c": s2c_cases,
     "tflite": tflite_cases,
     "torch": torch_cases,
 }

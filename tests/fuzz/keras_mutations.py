@@ -19,7 +19,8 @@ import numpy as np
 from fuzz.damage import FLOATS, TEXTS, damage
 from fuzz.json_mutations import change, copied
 from s2c.readers.keras import weights as child
-from s2c.readers.keras.layers import ACTIVATIONS, READERS
+from s2c.readers.keras.activations import ACTIVATIONS
+from s2c.readers.keras.layers import READERS
 
 POOLS = (
     sorted(READERS),

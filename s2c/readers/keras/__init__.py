@@ -11,7 +11,8 @@ import numpy as np
 
 from s2c.errors import CompileError, Problem, error
 from s2c.ir import Graph, Node, Type, constant, input_node
-from s2c.readers.keras.layers import AGAIN, MOST_EXTENT, READERS, Layer, is_integer
+from s2c.readers.keras.layer import AGAIN, MOST_EXTENT, Layer, is_integer
+from s2c.readers.keras.layers import READERS
 from s2c.readers.keras.weights import Stored, read_stored
 
 MOST_ELEMENTS = 1 << 28

@@ -31,6 +31,10 @@ DATA_DEPENDENT = {
     "aten.unique_consecutive.default": "sort, and compare neighbours",
     "aten._unique2.default": "sort, and compare neighbours",
 }
+# Ops that only a module in training mode has, and what each is.
+TRAINING = {"aten._native_batch_norm_legit_functional.default": "batch normalization that trains"}
+DROPOUTS = frozenset({"aten.bernoulli.p"})  # also a call of its own
+EVALUATE = "call module.eval() before exporting"
 
 
 @dataclass
@@ -105,6 +109,9 @@ def run_reader(reading: Reading, node: fx.Node) -> Any:
     readers: Mapping[str, Any] = (
         COMPLEX if any(map(is_complex, tree_leaves((fakes, node.meta["val"])))) else READERS
     )
+    if name in TRAINING:
+        reading.refuse(layer, "a net for inference", f"{TRAINING[name]}{line_of(node)}", EVALUATE)
+        return None
     if name not in readers:
         found = f"{name}{line_of(node)}"
         do = DATA_DEPENDENT.get(name, "write it with ops that s2c reads")
@@ -141,12 +148,10 @@ def folded(reading: Reading, layer: str, node: fx.Node, args: Any, kwargs: Any) 
     fakes = node.meta["val"] if isinstance(node.meta["val"], (tuple, list)) else (node.meta["val"],)
     size = sum(each.numel() * each.element_size() for each in fakes if isinstance(each, torch.Tensor))
     if torch.Tag.nondeterministic_seeded in target.tags:
-        reading.refuse(
-            layer,
-            "a net without random numbers",
-            f"{target}{line_of(node)}",
-            "make the random tensor an input",
-        )
+        do = "make the random tensor an input"
+        if str(target) in DROPOUTS:
+            do = f"{EVALUATE}, or {do}"
+        reading.refuse(layer, "a net without random numbers", f"{target}{line_of(node)}", do)
         return None
     if size > MOST_CONSTANT_BYTES:
         wanted = f"a constant of at most {MOST_CONSTANT_BYTES} bytes"

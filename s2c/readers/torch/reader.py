@@ -15,10 +15,12 @@ from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node, Type, input_node
 from s2c.layers.basic import cast
 from s2c.readers import WHOLE_MODEL
-from s2c.readers.torch.calls import MOST_ELEMENTS, Reading, is_fixed, read_call
+from s2c.readers.torch.calls import EVALUATE, MOST_ELEMENTS, Reading, is_fixed, read_call
 from s2c.readers.torch.complex import is_complex
 from s2c.readers.torch.program import decompose, export_module
 from s2c.readers.torch.source import KINDS, REMEDY, Value, as_node
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def load_module(module: nn.Module, inputs: Sequence[Any]) -> Graph:
@@ -180,6 +182,10 @@ def read_outputs(reading: Reading) -> tuple[tuple[str, ...], tuple[Node, ...]]:
 
 
 def refuse_mutation(reading: Reading, spec: Any) -> None:
+    """The statistics of a batch normalization that trains are told with it."""
+    trains = any(each.do == EVALUATE for each in reading.problems)
+    if trains and str(spec.target).rpartition(".")[2] in STATISTICS:
+        return
     kind = "an input" if spec.kind == OutputKind.USER_INPUT_MUTATION else "a buffer"
     reading.refuse(
         str(spec.target),

@@ -1,0 +1,206 @@
+"""resnet8 or ResNet-20 pruned by s2c or by torch-pruning, and retrained alike -> a JSON file for each run.
+
+Data, seeds, epochs, augmentation and loss are the same: both nets go through s2c's training.
+Data come from S2C_DATA. A run whose file is there is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from recognisers import ROOT, start
+from resnets import IMAGE, NETS, RESNET8, test_file, training_files
+from torch_pruning_peer import METHODS, SAMPLES, count_macs, prune
+
+from s2c import cost
+from s2c.adapt import Recipe, adapt, prepare
+from s2c.driver import load_source, make_request
+from s2c.ir import Graph
+from s2c.readers.torch import save_module
+from s2c.train.data import load_samples
+from s2c.train.measure import measure
+from s2c.train.module import GraphModule
+from s2c.train.retrain import History, Progress, Training, retrain
+
+sys.path.append(str(ROOT / "bench"))
+
+from readme_tables import machine
+
+# The best of torch-pruning's methods on these nets, by `compare_methods.py`.
+PEER_METHOD = "taylor-global"
+AUGMENT = ("flip", "shift")
+
+
+@dataclass(frozen=True)
+class Run:
+    net: str
+    tool: str
+    method: str  # of torch-pruning; s2c's importance
+    budget: tuple[str, float]
+    seed: int
+    epochs: int
+
+    @property
+    def name(self) -> str:
+        kind, value = self.budget
+        return f"{self.net}-{self.tool}-{self.method}-{kind}{value:g}-epochs{self.epochs}-seed{self.seed}"
+
+
+def execute(run: Run, folder: Path) -> dict[str, Any]:
+    """Accuracies are on the 1,000 test images, which nothing is chosen by."""
+    recipe = make_recipe(run, folder)
+    checkpoint = folder / f"{run.name}.checkpoint"
+    began = time.monotonic()
+    if run.tool == "s2c":
+        report = dict(adapt(recipe, checkpoint, tell).report)
+    else:
+        report = adapt_by_peer(run, recipe, checkpoint)
+    return {
+        "net": run.net,
+        "tool": run.tool,
+        "method": run.method,
+        "budget": list(run.budget),
+        "seed": run.seed,
+        "epochs": run.epochs,
+        "macs": report["macs"],
+        "parameters": report["parameters"],
+        "score": report["score"],
+        "seconds": round(time.monotonic() - began),
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "versions": {each: metadata.version(each) for each in ("s2c", "torch", "torch-pruning")},
+    }
+
+
+def tell(text: str, done: float | None = None) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def make_recipe(run: Run, folder: Path) -> Recipe:
+    return Recipe(
+        make_request(model_file(run.net, folder), "host"),
+        budget=run.budget,
+        data=training_files(),
+        test=(test_file(),),
+        epochs=run.epochs,
+        seed=run.seed,
+        augment=AUGMENT,
+        **({"importance": run.method} if run.tool == "s2c" else {}),
+    )
+
+
+def model_file(net: str, folder: Path) -> Path:
+    if net == "resnet8":
+        return RESNET8
+    path = folder / f"{net}.pt2"
+    if not path.exists():
+        part = path.with_suffix(f".{os.getpid()}.pt2")
+        save_module(NETS[net](), [torch.zeros(IMAGE)], part)
+        part.replace(path)
+    return path
+
+
+def adapt_by_peer(run: Run, recipe: Recipe, checkpoint: Path) -> dict[str, Any]:
+    """s2c's training after the peer's choice of channels; a report like adapt's."""
+    original = prepare(load_source(recipe.request))
+    test = load_samples(recipe.test, original)
+    graph = prune_by_peer(run, checkpoint.with_suffix(".pt2"))
+    student = GraphModule(graph)
+    before = measure(student, test).value
+    retrain_by_recipe(student, original, recipe, checkpoint)
+    return {
+        "macs": {"original": cost.macs(original), "pruned": cost.macs(graph)},
+        "parameters": {
+            "original": cost.parameters(original.nodes()),
+            "pruned": cost.parameters(graph.nodes()),
+        },
+        "score": {
+            "original": measure(original, test).value,
+            "pruned": before,
+            "retrained": measure(student, test).value,
+        },
+    }
+
+
+def prune_by_peer(run: Run, path: Path) -> Graph:
+    """path: where the pruned net is for a moment, to go from torch to s2c."""
+    module = NETS[run.net]()
+    x, y = some_samples(run.seed)
+    kind, value = run.budget
+    limit = value * count_macs(module) if kind == "macs" else value
+    pruned = prune(module, x, y, METHODS[run.method], (kind, limit))
+    save_module(pruned, [torch.zeros(IMAGE)], path)
+    graph = prepare(load_source(make_request(path, "host")))
+    path.unlink()
+    assert cost.macs(graph) == count_macs(pruned), (cost.macs(graph), count_macs(pruned))
+    return graph
+
+
+def retrain_by_recipe(student: GraphModule, original: Graph, recipe: Recipe, checkpoint: Path) -> History:
+    train = load_samples(recipe.data, original, every_class=True)
+    assert recipe.epochs is not None
+    training = Training(recipe.epochs, seed=recipe.seed, augment=recipe.augment)
+    return retrain(student, original, train, training, checkpoint, hear)
+
+
+def hear(step: Progress) -> None:
+    if step.batch == step.batches:
+        tell(f"epoch {step.epoch} of {step.epochs}: loss {step.loss:.3f}")
+
+
+def some_samples(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training images, bytes [SAMPLES, 32, 32, 3], and their classes."""
+    with np.load(training_files()[0]) as file:
+        x, y = file["x"], file["y"].astype(np.int64)
+    chosen = np.random.default_rng(seed).permutation(len(x))[:SAMPLES]
+    return torch.from_numpy(x[chosen]), torch.from_numpy(y[chosen])
+
+
+def parse() -> tuple[list[Run], Path]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--net", choices=sorted(NETS), required=True)
+    parser.add_argument("--tool", choices=("s2c", "torch-pruning"), required=True)
+    parser.add_argument("--method", help=f"s2c's --importance, or of torch-pruning: {', '.join(METHODS)}")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, default=30)
+    budget = parser.add_mutually_exclusive_group(required=True)
+    for kind in ("macs", "width"):
+        budget.add_argument(f"--{kind}", type=float, metavar="SHARE")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "agility" / "peers")
+    given = parser.parse_args()
+    chosen = ("macs", given.macs) if given.macs is not None else ("width", given.width)
+    method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else Recipe.importance)
+    runs = [Run(given.net, given.tool, method, chosen, seed, given.epochs) for seed in given.seed]
+    return runs, given.out
+
+
+def main() -> None:
+    runs, folder = parse()
+    folder.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        path = folder / f"{run.name}.json"
+        if path.exists():
+            tell(f"{path} is there")
+            continue
+        start(run.seed)
+        result = execute(run, folder)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+        (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
+        print(f"{run.name}: {result['score']}, {result['macs']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

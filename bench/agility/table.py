@@ -1,0 +1,105 @@
+"""The JSON files of peers.py -> README.md's table: mean and spread over the seeds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from recognisers import ROOT
+
+sys.path.append(str(ROOT / "bench"))
+
+from readme_tables import markdown, write_readme
+
+NAMES = {"resnet8": "resnet8", "resnet20": "ResNet-20"}
+Result = Mapping[str, Any]
+Key = tuple[str, str, float, str, str, int]
+
+
+def key_of(result: Result) -> Key:
+    kind, value = result["budget"]
+    return result["net"], kind, value, result["tool"], result["method"], result["epochs"]
+
+
+def load(folder: Path) -> dict[Key, list[Result]]:
+    """Runs that differ by seed alone are together."""
+    found: dict[Key, list[Result]] = {}
+    for path in sorted(folder.glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(key_of(result), []).append(result)
+    return dict(sorted(found.items()))
+
+
+def row(key: Key, results: Sequence[Result]) -> list[str]:
+    net, kind, value, tool, method, epochs = key
+    before = results[0]["score"]["original"]
+    after = np.array([each["score"]["retrained"] for each in results])
+    shares = np.array([each["macs"]["pruned"] / each["macs"]["original"] for each in results])
+    minutes = np.mean([each["seconds"] for each in results]) / 60
+    return [
+        f"{NAMES[net]}, {'half of the MACs' if (kind, value) == ('macs', 0.5) else f'{kind} {value:g}'}",
+        f"{tool} ({method})",
+        f"{shares.mean():.1%}",
+        f"{before:.1%}",
+        f"{after.mean():.2%}",
+        f"{after.min():.1%} to {after.max():.1%}",
+        f"{100 * (after.mean() - before):+.2f}",
+        f"{len(results)}",
+        f"{epochs}",
+        f"{minutes:.0f}",
+    ]
+
+
+HEADER = (
+    "net, budget",
+    "tool (importance)",
+    "MACs",
+    "before",
+    "after, mean",
+    "after, all",
+    "points",
+    "seeds",
+    "epochs",
+    "minutes",
+)
+
+
+def table(results: Mapping[Key, Sequence[Result]]) -> str:
+    every = [each for group in results.values() for each in group]
+    versions = sorted({f"{name} {version}" for each in every for name, version in each["versions"].items()})
+    text = (
+        "Accuracy on the first 1,000 test images of CIFAR-10, which nothing is chosen by. Both tools' nets "
+        "are retrained by the same loop, on the same 20,000 training images, with the same loss and "
+        f"augmentation. Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
+        f"{listed(every, 'machine')}, one thread for each run."
+    )
+    return markdown(HEADER, [row(*each) for each in results.items()]) + f"\n{text}\n"
+
+
+def listed(results: Sequence[Result], name: str) -> str:
+    return " and ".join(sorted({each[name] for each in results}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--runs", type=Path, default=ROOT / "build" / "agility" / "peers", help="peers.py's --out"
+    )
+    parser.add_argument("--readme", action="store_true", help="write it into README.md, too")
+    given = parser.parse_args()
+    results = load(given.runs)
+    if not results:
+        raise SystemExit(f"no runs in {given.runs}: run bench/agility/peers.py first")
+    text = table(results)
+    print(text)
+    if given.readme:
+        write_readme({"agility": text})
+
+
+if __name__ == "__main__":
+    main()

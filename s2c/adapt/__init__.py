@@ -1,0 +1,162 @@
+"""adapt: a model, a budget and data to a smaller, retrained, quantized Graph, with a report of each step."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2c import cost
+from s2c.adapt.programs import adapted_request
+from s2c.adapt.recipe import Recipe, check_recipe
+from s2c.adapt.shrink import shrink
+from s2c.adapt.work import Job, Say, load_work, say_nothing
+from s2c.artifact import refuse_foreign, write_artifact
+from s2c.driver import compile_model, load_source, staged_folder
+from s2c.ir import Graph
+from s2c.passes import SOURCE_PASSES
+from s2c.passes.eliminate_dead_channels import eliminate_dead_channels
+from s2c.passes.prune_channels import Pruned
+from s2c.readers.graph_file import write_graph
+
+if TYPE_CHECKING:
+    from s2c.train.judge import Judge
+    from s2c.train.retrain import Progress, Training
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """graph is what is to be compiled; report holds plain values, for JSON."""
+
+    graph: Graph
+    original: Graph
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(graph: Graph) -> Graph:
+    """A Graph as pruning and training take it: folded and channels-last, all channels still there."""
+    for rewrite in SOURCE_PASSES:
+        if rewrite is not eliminate_dead_channels:
+            graph = rewrite(graph)
+    from s2c.train.module import trainable
+
+    return trainable(graph)
+
+
+def adapt(recipe: Recipe, checkpoint: Path | None = None, say: Say = say_nothing) -> Adapted:
+    """Prunes, retrains and quantizes. checkpoint: a file to resume from, and to leave after an interruption.
+
+    Raises CompileError; all that can be wrong with model, data and budget before any training starts.
+    """
+    check_recipe(recipe)
+    say("reading model and data")
+    original = prepare(load_source(recipe.request))
+    work = load_work(recipe, original)
+    report: dict[str, Any] = {
+        "model": recipe.request.model.name,
+        "digest": recipe.digest(),
+        "task": work.task,
+        "judged": work.judged_name,
+        "macs": {"original": cost.macs(original)},
+        "parameters": {"original": cost.parameters(original.nodes())},
+        "score": {},
+    }
+    job = Job(recipe, original, work, checkpoint, say, report)
+    job.record("original", original)
+    graph = original
+    if recipe.budget is not None:
+        graph = train(job, *shrink(job))
+    elif recipe.epochs:
+        graph = train(job, Pruned(original, {}), None)
+    if recipe.int8:
+        graph = make_int8(job, graph)
+    return Adapted(graph, original, report)
+
+
+def train(job: Job, pruned: Pruned, judge: Judge | None) -> Graph:
+    """The pruned net, its weights and statistics put right and retrained where there are data."""
+    if job.work.train is None:
+        job.record("pruned", pruned.graph)
+        return pruned.graph
+    from s2c.train.module import GraphModule
+    from s2c.train.retrain import retrain
+
+    module = judge.corrected(pruned) if judge is not None else GraphModule(pruned.graph)
+    job.record("pruned", module.to_graph())
+    if job.recipe.epochs == 0:
+        return module.to_graph()
+    flags = training(job.recipe)
+    history = retrain(module, job.original, job.work.train, flags, job.checkpoint, heard(job.say))
+    job.report["history"] = asdict(history)
+    graph = module.to_graph()
+    job.record("retrained", graph)
+    return graph
+
+
+def training(recipe: Recipe) -> Training:
+    from s2c.train.retrain import Training
+
+    flags = Training(minutes=recipe.minutes, seed=recipe.seed, augment=recipe.augment)
+    return flags if recipe.epochs is None else replace(flags, epochs=recipe.epochs)
+
+
+def heard(say: Say) -> Callable[[Progress], None]:
+    """Training's progress in words."""
+
+    def hear(step: Progress) -> None:
+        held = f", {step.held.kind} {step.held.value:.4g}" if step.held else ""
+        say(f"training, epoch {step.epoch} of {step.epochs}: loss {step.loss:.3g}{held}", step.share)
+
+    return hear
+
+
+def make_int8(job: Job, graph: Graph) -> Graph:
+    """The graph in int8, trained for it where the score drops by more than max_drop."""
+    from s2c.train.quantization import quantize_net
+
+    recipe, calibration = job.recipe, job.work.calibration
+    assert calibration is not None
+    job.say("quantizing")
+    result = quantize_net(graph, calibration, recipe.keep_float, recipe.float_io, job.say)
+    job.report["quantization"] = [vars(each) for each in result.layers]
+    return result.graph
+
+
+def save_adapted(
+    recipe: Recipe, folder: Path, checked: bool = False, say: Say = say_nothing
+) -> dict[str, Any]:
+    """Adapts, compiles and writes the folder; returns the manifest. What an interrupted run has trained lies
+    beside the folder, and is gone on with when the same is asked for again."""
+    refuse_foreign(folder)
+    final = folder.resolve()
+    checkpoint = None
+    if not recipe.is_empty:
+        checkpoint = final.parent / f".{final.name}.{recipe.digest()[:16]}.checkpoint"
+        final.parent.mkdir(parents=True, exist_ok=True)
+    with staged_folder(final) as staged:
+        manifest = write_adapted(recipe, staged, checked, say, checkpoint)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return manifest
+
+
+def write_adapted(
+    recipe: Recipe,
+    folder: Path,
+    checked: bool = False,
+    say: Say = say_nothing,
+    checkpoint: Path | None = None,
+) -> dict[str, Any]:
+    """The same into an empty folder."""
+    if recipe.is_empty:
+        say(f"compiling for {recipe.request.target.name}")
+        return write_artifact(compile_model(recipe.request, checked), folder)
+    adapted = adapt(recipe, checkpoint, say)
+    say(f"compiling for {recipe.request.target.name}")
+    with tempfile.TemporaryDirectory(prefix="s2c-") as temporary:
+        path = Path(temporary) / f"{recipe.request.name}.s2c"
+        write_graph(path, adapted.graph)
+        compilation = compile_model(adapted_request(recipe.request, path), checked)
+        return write_artifact(compilation, folder, adapted.report)

@@ -1,0 +1,36 @@
+"""Adapted graphs as programs: built for the target, run and measured there."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from s2c.adapt.recipe import Recipe
+from s2c.driver import Request, compile_model
+from s2c.ir import Graph
+
+
+def measure_program(recipe: Recipe, graph: Graph) -> float:
+    """Median microseconds, or instructions, of the graph's program on the target."""
+    from s2c.artifact import write_artifact
+    from s2c.bench import Instructions, bench
+    from s2c.readers.graph_file import write_graph
+
+    if recipe.int8:
+        from s2c.train.quantization import with_rough_ranges
+
+        graph = with_rough_ranges(graph, recipe.keep_float, recipe.float_io)
+    with tempfile.TemporaryDirectory(prefix="s2c-") as temporary:
+        path = Path(temporary) / "net.s2c"
+        write_graph(path, graph)
+        folder = Path(temporary) / "out"
+        folder.mkdir()
+        write_artifact(compile_model(adapted_request(recipe.request, path)), folder)
+        result = bench(folder, calls=200)
+    return float(result.instructions) if isinstance(result, Instructions) else result.median_microseconds
+
+
+def adapted_request(request: Request, path: Path) -> Request:
+    """The same for the adapted graph's file: dimensions, constants and states are in it already."""
+    return replace(request, model=path, dims={}, consts={}, states={}, last_states=0)

@@ -1,0 +1,159 @@
+"""What is to become of a model, as the command line says it, and what can be wrong with that."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2c.arguments import parse_latency
+from s2c.driver import Request
+from s2c.errors import CompileError, Problem, error
+from s2c.importance import METHODS
+
+# Measured on resnet8 and ResNet-20 by bench/agility: the best of METHODS after retraining.
+DEFAULT_METHOD = "taylor"
+BUDGETS = ("width", "macs", "latency", "instructions")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is to become of a model. budget: one of BUDGETS with its value: a share of each group's units, of
+    the MACs (above 1: their number), microseconds on the host, instructions on an emulated target.
+
+    epochs 0 leaves the pruned net untrained. max_drop: points of accuracy (or percent of the error) that
+    quantization may cost before the net is trained to make up for it.
+    """
+
+    request: Request
+    budget: tuple[str, float] | None = None
+    importance: str = DEFAULT_METHOD
+    data: tuple[Path, ...] = ()
+    test: tuple[Path, ...] = ()
+    task: str = "auto"
+    epochs: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+    augment: tuple[str, ...] = ()
+    int8: bool = False
+    calibration: tuple[Path, ...] = ()
+    max_drop: float | None = None
+    keep_float: tuple[str, ...] = ()
+    float_io: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the model stays as it is."""
+        return self.budget is None and not self.int8 and self.epochs is None
+
+    def digest(self) -> str:
+        """SHA-256 of the model, the flags and the data: equal digests give equal nets."""
+        hasher = hashlib.sha256(self.request.digest().encode())
+        for path in (self.request.model, *self.data, *self.test, *self.calibration):
+            hasher.update(hashlib.sha256(path.read_bytes()).digest())
+        flags = (
+            self.budget,
+            self.importance,
+            len(self.data),
+            len(self.test),
+            self.task,
+            self.epochs,
+            self.minutes,
+        )
+        rest = (self.seed, self.augment, self.int8, self.max_drop, self.keep_float, self.float_io)
+        hasher.update(repr((flags, rest)).encode())
+        return hasher.hexdigest()
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises CompileError with everything that is wrong with the flags, before a file is read."""
+    problems = []
+    if recipe.budget is not None:
+        problems += budget_problems(recipe, *recipe.budget)
+    if recipe.importance not in METHODS:
+        wanted = f"one of {', '.join(METHODS)}"
+        problems.append(Problem("--importance", wanted, recipe.importance, "name one of these"))
+    if recipe.budget is not None and not recipe.data and recipe.epochs != 0:
+        do = "give the training data, or --epochs 0 to leave the pruned net untrained"
+        problems.append(Problem("--data", "data to retrain the pruned net with", "none", do))
+    if recipe.epochs and not recipe.data:
+        problems.append(Problem("--data", "data to train with", "none", "give the training data"))
+    if recipe.int8 and not (recipe.data or recipe.calibration):
+        do = "give --calibration or --data: some hundred typical inputs"
+        problems.append(Problem("--int8", "inputs to find the tensors' ranges with", "none", do))
+    if recipe.minutes is not None and not recipe.minutes > 0:
+        problems.append(Problem("--minutes", "more than 0", f"{recipe.minutes:g}", "give the time to train"))
+    for flag, given in (
+        ("--max-drop", recipe.max_drop is not None),
+        ("--keep-float", bool(recipe.keep_float)),
+    ):
+        if given and not recipe.int8:
+            problems.append(Problem(flag, "a net to quantize", "no --int8", "add --int8, or leave it out"))
+    if problems:
+        raise CompileError(tuple(problems))
+
+
+def budget_problems(recipe: Recipe, kind: str, value: float) -> list[Problem]:
+    problems = []
+    emulated = recipe.request.target.emulated
+    if not (math.isfinite(value) and value > 0) or (kind == "width" and value > 1):
+        wanted = "a share above 0 and at most 1" if kind == "width" else "more than 0"
+        problems.append(
+            Problem(f"--{kind}", wanted, f"{value:g}", "e.g. 0.5" if kind == "width" else "give more")
+        )
+    if kind == "latency" and emulated:
+        do = "give --instructions: an emulated target counts them"
+        problems.append(Problem("--latency", "a target that runs here", recipe.request.target.name, do))
+    if kind == "instructions" and not emulated:
+        do = "give --latency"
+        problems.append(Problem("--instructions", "an emulated target", recipe.request.target.name, do))
+    return problems
+
+
+PATHS = ("data", "test", "calibration")
+WORDS = ("augment", "keep_float")
+PLAIN = ("importance", "task", "epochs", "minutes", "seed", "int8", "max_drop", "float_io")
+
+
+def make_recipe(request: Request, **flags: Any) -> Recipe:
+    """A Recipe from flags by name, None standing for none: one of BUDGETS, and what Recipe has. Paths and
+    words may be one or several; a latency is a text with its unit. Raises CompileError with all that is
+    wrong.
+    """
+    known = (*BUDGETS, *PATHS, *WORDS, *PLAIN)
+    problems = [
+        Problem(name, f"one of {', '.join(known)}", "another argument", "correct the name")
+        for name in sorted(set(flags) - set(known))
+    ]
+    if problems:
+        raise CompileError(tuple(problems))
+    given = {name: value for name, value in flags.items() if value is not None}
+    fields: dict[str, Any] = {name: given[name] for name in PLAIN if name in given}
+    fields |= {name: tuple(map(Path, several(given[name]))) for name in PATHS if name in given}
+    fields |= {name: tuple(several(given[name])) for name in WORDS if name in given}
+    recipe = Recipe(request, find_budget({name: given[name] for name in BUDGETS if name in given}), **fields)
+    check_recipe(recipe)
+    return recipe
+
+
+def several(value: Any) -> Sequence[Any]:
+    return [value] if isinstance(value, (str, Path)) else list(value)
+
+
+def find_budget(given: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The one of BUDGETS that is given; raises CompileError where several are."""
+    if len(given) > 1:
+        flags = [f"--{flag}" for flag in given]
+        raise error(flags[1], "one budget", " and ".join(flags), "leave one of them")
+    for kind, value in given.items():
+        return kind, parse_latency(value) if isinstance(value, str) else float(value)
+    return None
+
+
+def refuse_stop(recipe: Recipe) -> None:
+    if not recipe.is_empty:
+        do = "compile into a folder, then --stop-after on the .s2c file in it"
+        raise error("--stop-after", "a model that is compiled as it is", "flags that adapt it", do)

@@ -1,0 +1,78 @@
+"""importance: how much each unit of each channel group matters to the net."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from s2c.channels import PRODUCERS, Channels, Group, Slice
+from s2c.ir import Node
+
+METHODS = ("l1", "l2", "batchnorm", "taylor")
+NO_GRADIENTS: Mapping[int, np.ndarray] = MappingProxyType({})
+NO_DEVIATIONS: Mapping[Node, np.ndarray] = MappingProxyType({})
+
+
+def importance(
+    channels: Channels,
+    method: str,
+    gradients: Mapping[int, np.ndarray] = NO_GRADIENTS,
+    deviations: Mapping[Node, np.ndarray] = NO_DEVIATIONS,
+) -> dict[int, np.ndarray]:
+    """A score of each unit, float64 [units], by group; only scores of one group compare with each other.
+
+    l1, l2: norm of the weights that make a unit. batchnorm: the factors |scale| of normalisation (Liu et al.,
+    Network Slimming, 2017), or where they are folded into weights, deviations: the standard deviation of what
+    a node gives, by channel of its last axis. taylor: the sum of (gradient * weight)**2 over the weights and
+    biases that make a unit (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019, eq. 8);
+    gradients have the shape of the array whose id is their key.
+    """
+    assert method in METHODS, method
+    if method == "batchnorm":
+        return {index: spread(group, deviations) for index, group in enumerate(channels.groups)}
+    return {index: weighed(group, method, gradients) for index, group in enumerate(channels.groups)}
+
+
+def weighed(group: Group, method: str, gradients: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Steps of an unrolled layer have one weight, which counts once."""
+    total = np.zeros(group.units)
+    seen = set()
+    for each in group.slices:
+        weight = each.node.attrs[each.attr]
+        wanted = each.attr in PRODUCERS or (method == "taylor" and each.attr == "bias")
+        if each.makes and wanted and id(weight) not in seen:
+            seen.add(id(weight))
+            total += by_unit(each, entries(each, weight, method, gradients), group.units)
+    return np.sqrt(total) if method == "l2" else total
+
+
+def entries(each: Slice, weight: np.ndarray, method: str, gradients: Mapping[int, np.ndarray]) -> np.ndarray:
+    """What the entries along the slice's axis count."""
+    wide = weight.astype(np.float64)
+    if method == "l1":
+        values = np.abs(wide)
+    elif method == "l2":
+        values = wide**2
+    else:
+        values = (wide * gradients[id(weight)]) ** 2
+    return np.asarray(np.moveaxis(values, each.axis, 0).reshape(len(each.unit), -1).sum(axis=1))
+
+
+def spread(group: Group, deviations: Mapping[Node, np.ndarray]) -> np.ndarray:
+    total = np.zeros(group.units)
+    for each in group.slices:
+        if not each.makes:
+            continue
+        if each.attr in PRODUCERS and each.node in deviations:
+            total += by_unit(each, np.abs(deviations[each.node].astype(np.float64)), group.units)
+        elif each.node.op == "batchnorm" and each.attr == "scale":
+            total += by_unit(each, np.abs(each.node.attrs["scale"].astype(np.float64)), group.units)
+    return total
+
+
+def by_unit(each: Slice, values: np.ndarray, units: int) -> np.ndarray:
+    """Sums of values, one for each entry of a slice, over the entries of each unit."""
+    inside = each.unit >= 0
+    return np.bincount(each.unit[inside], values[inside], units)

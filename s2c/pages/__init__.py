@@ -1,0 +1,1 @@
+"""Documents of plain values to self-contained HTML pages."""

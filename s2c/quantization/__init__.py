@@ -1,0 +1,1 @@
+"""What quantization decides without torch: forms, ranges, equal scales, factors between layers."""

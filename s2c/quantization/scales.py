@@ -1,0 +1,116 @@
+"""Which nodes of a float Graph become int8, which tensors must be stored alike, and what their scales allow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from s2c.ir import Graph, Node, Quant
+from s2c.ops.arithmetic import ADD_LEFT_SHIFT
+from s2c.ops.softmax import RESULT
+from s2c.passes.fuse_qdq import FUSED, MOVED
+from s2c.passes.quantize import weight_scale
+
+INT8 = frozenset({*FUSED, *MOVED, "concat"}) - {"dequantize"}
+CONTRACTIONS = ("conv2d", "dense")
+MOST_LEFT_OUT = 2.0**-12  # of a product's scale: the kernels shift 16 bits left by 13 at most
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """int8: the nodes that are computed in int8. stored: those, and what they read. groups: the stored tensors
+    that have one Quant; measured: of each group those that say which."""
+
+    int8: frozenset[Node]
+    groups: tuple[tuple[Node, ...], ...]
+    measured: tuple[tuple[Node, ...], ...]
+
+
+def is_movable(node: Node) -> bool:
+    """Pads with what a Quant cannot hold stay float."""
+    return node.op != "pad" or bool(np.isfinite(node.attrs["value"]))
+
+
+def int8_nodes(graph: Graph, keep_float: Collection[str]) -> frozenset[Node]:
+    """What has an int8 form and is not kept. Movements and clamps alone are no reason to quantize: they follow
+    their source."""
+    found: set[Node] = set()
+    inputs = set(graph.inputs)
+    for node in graph.nodes():
+        able = node.op in INT8 and node.type.dtype == "f32" and node.layer not in keep_float
+        able = able and all(each.type.dtype == "f32" for each in node.inputs)
+        follows = (
+            node.op in MOVED and is_movable(node) and (node.inputs[0] in found or node.inputs[0] in inputs)
+        )
+        if able and (follows or node.op not in MOVED):
+            found.add(node)
+    read = {each for node in found for each in node.inputs if each.op in ("input", "constant")}
+    return frozenset(found | read)
+
+
+def find_layout(graph: Graph, keep_float: Collection[str] = ()) -> Layout:
+    """Movements keep their source's Quant, and parts their concatenation's where nothing else reads them."""
+    int8 = int8_nodes(graph, keep_float)
+    uses = graph.uses()
+    stored = {node: node for node in graph.nodes() if node in int8}
+    for node in graph.nodes():
+        if node in int8:
+            stored |= {each: each for each in node.inputs}
+
+    def root(node: Node) -> Node:
+        while stored[node] is not node:
+            node = stored[node]
+        return node
+
+    replaced: set[Node] = set()
+    for node in stored:
+        if node not in int8:
+            continue
+        if node.op in MOVED:
+            stored[root(node)] = root(node.inputs[0])
+            if uses[node.inputs[0]] == 1:
+                replaced.add(node.inputs[0])
+        if node.op == "concat":
+            for each in node.inputs:
+                if uses[each] == 1 and root(each).op != "softmax" and root(each) is not root(node):
+                    stored[root(each)] = root(node)
+    members: dict[Node, list[Node]] = {}
+    for node in graph.nodes():
+        if node in stored:
+            members.setdefault(root(node), []).append(node)
+    groups = tuple(tuple(each) for each in members.values())
+    measured = tuple(tuple(each for each in group if each not in replaced) for group in groups)
+    return Layout(int8, groups, measured)
+
+
+def fixed_quant(group: tuple[Node, ...]) -> Quant | None:
+    """What the int8 arithmetic of an op asks for."""
+    return RESULT if any(node.op == "softmax" for node in group) else None
+
+
+def allowed(layout: Layout, quants: Mapping[Node, Quant]) -> dict[Node, Quant]:
+    """The Quants with those scales made larger that no int8 kernel could reach: of results that hardly differ
+    from zero."""
+    result = dict(quants)
+    for group in layout.groups:
+        least = max(least_scale(node, result) for node in group if node in layout.int8 or node in result)
+        quant = result[group[0]]
+        if quant.scale[0] < least:
+            result |= dict.fromkeys(group, replace(quant, scale=(float(np.float32(least)),)))
+    return result
+
+
+def least_scale(node: Node, quants: Mapping[Node, Quant]) -> float:
+    """Below it a kernel would have to shift its sums left by more than fits."""
+    scales = [quants[each].scale[0] for each in node.inputs if each in quants]
+    if len(scales) < len(node.inputs) or not scales:
+        return 0.0
+    if node.op == "add":
+        return max(scales) * 2.0 ** (1 - ADD_LEFT_SHIFT)
+    if node.op == "mul":
+        return scales[0] * scales[1] * MOST_LEFT_OUT
+    if node.op in CONTRACTIONS:
+        return scales[0] * float(weight_scale(node, quants[node.inputs[0]]).max())
+    return 0.0

@@ -1,0 +1,1 @@
+"""A model and lists of widths, precisions and targets to measured points, resumably and in parallel."""

@@ -1,0 +1,118 @@
+"""The command line's lists to a Sweep, with all that is wrong with them before any work."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2c.errors import CompileError, Problem
+from s2c.sweep.recipe import PRECISIONS, Budget, Sweep
+from s2c.target import list_targets, load_target, missing_tools
+
+PACKAGES = {"torch": "torch", "matplotlib": "report", "jinja2": "report"}  # and the extra that brings each
+
+
+def make_sweep(
+    model: Path,
+    lists: tuple[str, str, str, str],
+    files: tuple[tuple[Path, ...], tuple[Path, ...]],
+    classes: Path | None,
+    ray: str | None = None,
+    **settings: Any,
+) -> Sweep:
+    """lists: widths, MACs, precisions and targets, with commas. files: training and test data. settings:
+    further fields of Sweep. Raises CompileError."""
+    problems: list[Problem] = []
+    widths, macs, precisions, targets = lists
+    data, test = files
+    budgets = [*shares("width", widths, problems), *shares("macs", macs, problems)]
+    chosen = names("--precision", precisions, PRECISIONS, problems)
+    places = names("--target", targets, [each.name for each in list_targets()], problems)
+    problems += tool_problems(places, ray is not None)
+    problems += file_problems(model, data, test, classes)
+    if not data and ("int8" in chosen or any(share < 1 for _, share in budgets)):
+        do = "give training data, or --width 1 --precision f32"
+        problems.append(Problem("--data", "data to retrain and to quantize with", "none", do))
+    if problems:
+        raise CompileError(tuple(problems))
+    lines = classes.read_text(encoding="utf-8").splitlines() if classes else []
+    labels = tuple(line.strip() for line in lines if line.strip())
+    return Sweep(model, tuple(budgets), tuple(chosen), tuple(places), data, test, classes=labels, **settings)
+
+
+def parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def shares(kind: str, text: str, problems: list[Problem]) -> list[Budget]:
+    found: list[Budget] = []
+    for part in parts(text):
+        try:
+            share = float(part)
+        except ValueError:
+            share = math.nan
+        if not 0 < share <= 1 or (kind, share) in found:
+            wanted = "shares above 0 and at most 1, each once"
+            problems.append(Problem(f"--{kind}", wanted, part, f"e.g. --{kind} 0.75,0.5"))
+        else:
+            found.append((kind, share))
+    if kind == "width" and not parts(text):
+        problems.append(Problem("--width", "a list of shares", "none", "e.g. --width 1,0.5"))
+    return found
+
+
+def names(flag: str, text: str, known: Sequence[str], problems: list[Problem]) -> list[str]:
+    found = parts(text)
+    wanted = f"a list of {', '.join(known)}, each once"
+    if not found:
+        problems.append(Problem(flag, wanted, "none", "name at least one"))
+    for index, part in enumerate(found):
+        if part not in known or part in found[:index]:
+            problems.append(Problem(flag, wanted, part, "name these"))
+    return [part for part in dict.fromkeys(found) if part in known]
+
+
+def tool_problems(targets: Sequence[str], needs_ray: bool) -> list[Problem]:
+    problems = []
+    for name in dict.fromkeys([*targets, "host"]):
+        for line in missing_tools(load_target(name)):
+            problems.append(Problem(f"target {name}", "all its tools", line, "install what is missing"))
+    for package, extra in {**PACKAGES, **({"ray": "cluster"} if needs_ray else {})}.items():
+        if find_spec(package) is None:
+            do = f"pip install 's2c[{extra}]'"
+            problems.append(Problem("s2c sweep", package, "it is not installed", do))
+    return problems
+
+
+def file_problems(
+    model: Path, data: Sequence[Path], test: Sequence[Path], classes: Path | None
+) -> list[Problem]:
+    problems = []
+    given = [("MODEL", model), *(("--data", path) for path in data), *(("--test", path) for path in test)]
+    for flag, path in [*given, *([("--classes", classes)] if classes else [])]:
+        if not os.access(path, os.R_OK) or path.is_dir():
+            found = "a folder" if path.is_dir() else "none that can be read"
+            problems.append(Problem(f"{flag} {path}", "a file", found, "check the path"))
+    if not test:
+        problems.append(Problem("--test", "data to measure each net on", "none", "give a test set"))
+    return problems
+
+
+def check_contents(sweep: Sweep) -> np.ndarray:
+    """Reads model and data; gives the test set's answers. Raises CompileError with all that is wrong."""
+    from s2c.sweep.jobs import load_model
+    from s2c.sweep.samples import load_both
+
+    graph = load_model(sweep)
+    _, answers = load_both(sweep, graph)
+    outputs = graph.outputs[0].type.shape[-1:]
+    if sweep.classes and (len(sweep.classes),) != outputs:
+        wanted, found = f"{outputs[0] if outputs else 0} names, one a line", f"{len(sweep.classes)}"
+        raise CompileError((Problem("--classes", wanted, found, "name each class that the net gives"),))
+    return answers

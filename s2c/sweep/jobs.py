@@ -1,0 +1,142 @@
+"""A Job to the files that are its result: what runs in a process of its own, here or on a cluster."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from s2c.errors import CompileError
+from s2c.ir import Graph
+from s2c.sweep.measure import built, first_of, judge, measure
+from s2c.sweep.recipe import Job, Net, Sweep, net_files
+from s2c.sweep.samples import load_test
+
+if TYPE_CHECKING:
+    from s2c.adapt import Adapted
+
+Say = Callable[..., None]  # say(text, done), as s2c.adapt has it
+Files = dict[str, bytes]  # by path in the sweep's folder; the last says that the job is done
+Adapt = Callable[[Sweep, Net, Path, Say], "Adapted"]
+CHECKPOINTS, WORK = "checkpoints", "work"
+MOST_DOUBTS = 40
+
+
+def run_job(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
+    return run_with(adapt_point, sweep, job, folder, say)
+
+
+def run_with(adapt: Adapt, sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
+    """Reads the sweep's files and what the job needs of `folder`, where it leaves nothing but checkpoints.
+
+    Raises CompileError.
+    """
+    for name in (CHECKPOINTS, WORK):
+        (folder / name).mkdir(exist_ok=True)
+    if job.kind == "net":
+        return make_net(adapt, sweep, job.net, folder, say)
+    if job.kind == "point":
+        return measure_point(sweep, job, folder)
+    return find_doubts(sweep)
+
+
+def adapt_point(sweep: Sweep, net: Net, folder: Path, say: Say) -> Adapted:
+    """The pruned and retrained net from the model; the quantized one from that net's file."""
+    from s2c.adapt import Recipe, adapt
+    from s2c.driver import make_request
+
+    checkpoint = folder / CHECKPOINTS / f"{net.name}.pt"
+    if net.source is not None:
+        request = make_request(folder / net.source.file, sweep.request().target.name, sweep.symbol)
+        recipe = Recipe(request, data=sweep.data, task=sweep.task, seed=sweep.seed, int8=True)
+    elif net.budget[1] == 1:
+        recipe = Recipe(sweep.request())
+    else:
+        recipe = Recipe(
+            sweep.request(),
+            net.budget,
+            data=sweep.data,
+            task=sweep.task,
+            epochs=sweep.epochs,
+            seed=sweep.seed,
+            augment=sweep.augment,
+        )
+    return adapt(recipe, checkpoint, say)
+
+
+def make_net(adapt: Adapt, sweep: Sweep, net: Net, folder: Path, say: Say) -> Files:
+    """Its file, its answers on the test set, as the program for this machine gives them, and its report."""
+    from s2c.readers.graph_file import write_graph
+
+    adapted = adapt(sweep, net, folder, say)
+    path = folder / WORK / f"{net.name}.s2c"
+    write_graph(path, adapted.graph)
+    inputs, answers = load_test(sweep, adapted.original)
+    say(f"{len(answers):,} test inputs")
+    with built(path, sweep.symbol, "host", folder / WORK) as program:
+        kept = judge(program, inputs, answers)
+    arrays = io.BytesIO()
+    np.savez(arrays, **kept)  # type: ignore[arg-type]
+    contents = (path.read_bytes(), arrays.getvalue(), to_bytes(adapted.report))
+    path.unlink()
+    return dict(zip(net_files(net), contents, strict=True))
+
+
+def measure_point(sweep: Sweep, job: Job, folder: Path) -> Files:
+    """A net that does not fit the target is a result too: its problems."""
+    with np.load(folder / net_files(job.net)[1]) as kept:
+        inputs, outputs = first_of(kept)
+    try:
+        with built(folder / job.net.file, sweep.symbol, job.target, folder / WORK) as program:
+            found = measure(program, inputs, outputs)
+    except CompileError as problem:
+        found = {"problems": [asdict(each) for each in problem.problems]}
+    return {job.result: to_bytes(found)}
+
+
+def find_doubts(sweep: Sweep) -> Files:
+    """The training inputs whose label the model itself believes least, the worst first."""
+    from s2c.train.confidence import confidences
+    from s2c.train.data import load_samples
+
+    graph = load_model(sweep)
+    training = load_samples(sweep.data, graph, sweep.task)
+    if training.targets is None or training.targets.dtype != np.int64:
+        return {"doubts.json": to_bytes([])}
+    shares = confidences(graph, training)
+    rows = np.arange(len(shares))
+    own = shares[rows, training.targets]
+    others = shares.copy()
+    others[rows, training.targets] = -1
+    margins = own - others.max(1)
+    worst = np.argsort(margins, kind="stable")[:MOST_DOUBTS]
+    doubts = [
+        {
+            "index": int(index),
+            "label": int(training.targets[index]),
+            "believed": int(others[index].argmax()),
+            "confidence": float(own[index]),
+            "margin": float(margins[index]),
+        }
+        for index in worst
+        if margins[index] < 0
+    ]
+    return {"doubts.json": to_bytes(doubts)}
+
+
+def load_model(sweep: Sweep) -> Graph:
+    """The model as it is pruned and trained; raises CompileError."""
+    from s2c.adapt import prepare
+    from s2c.driver import load_source
+
+    return prepare(load_source(sweep.request()))
+
+
+def to_bytes(value: Any) -> bytes:
+    from s2c.report import to_json
+
+    return (to_json(value) + "\n").encode()

@@ -1,0 +1,115 @@
+"""The folder of a sweep: finished results, each written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from s2c.errors import CompileError, Problem, error
+from s2c.sweep.jobs import CHECKPOINTS, WORK, Files
+from s2c.sweep.recipe import Job, Sweep
+
+RECIPE = "recipe.json"
+LOCK = "lock"
+OWN = (
+    RECIPE,
+    LOCK,
+    CHECKPOINTS,
+    WORK,
+    "nets",
+    "points",
+    "doubts.json",
+    "sweep.csv",
+    "sweep.json",
+    "sweep.html",
+)
+
+
+@contextmanager
+def opened(folder: Path, sweep: Sweep) -> Iterator[None]:
+    """The folder, made where there is none, for this process alone; raises CompileError where it holds
+    anything but this very sweep, and then changes nothing."""
+    settings = sweep.settings()
+    refuse_foreign(folder, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            wanted = "a folder that no other sweep is writing"
+            raise error(f"-o {folder}", wanted, "one that runs", "wait until it ends") from None
+        shutil.rmtree(folder / WORK, ignore_errors=True)  # what a killed sweep left
+        for name in (CHECKPOINTS, WORK, "nets", "points"):
+            (folder / name).mkdir(exist_ok=True)
+        write_file(folder / RECIPE, json.dumps(settings, indent=1).encode())
+        yield
+        shutil.rmtree(folder / WORK, ignore_errors=True)
+
+
+def refuse_foreign(folder: Path, settings: Mapping[str, Any]) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise error(f"-o {folder}", "a folder", "a file of that name", "name another")
+    strangers = sorted(path.name for path in folder.iterdir() if path.name not in OWN)
+    recipe = folder / RECIPE
+    if strangers or (not recipe.exists() and any(path.name != LOCK for path in folder.iterdir())):
+        wanted, found = (
+            "a new folder, or one of this sweep",
+            ", ".join(strangers[:3]) or "no recipe.json in it",
+        )
+        raise error(f"-o {folder}", wanted, found, "name another folder")
+    if recipe.exists():
+        refuse_other(folder, json.loads(recipe.read_text(encoding="utf-8")), settings)
+
+
+def refuse_other(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """One problem for each setting that the folder's sweep has otherwise."""
+    problems = tuple(
+        Problem(
+            f"-o {folder}",
+            f"the sweep that it holds: {flag} {describe(old.get(flag))}",
+            f"{flag} {describe(new.get(flag))}",
+            "give the same, or name another folder",
+        )
+        for flag in sorted({*old, *new})
+        if old.get(flag) != new.get(flag)
+    )
+    if problems:
+        raise CompileError(problems)
+
+
+def describe(value: Any) -> str:
+    """Digests by their beginning."""
+    if isinstance(value, list):
+        return ",".join(map(describe, value)) or "none"
+    return str(value)[:12]
+
+
+def is_done(folder: Path, job: Job) -> bool:
+    return (folder / job.result).exists()
+
+
+def write_files(folder: Path, files: Files) -> None:
+    for name, data in files.items():
+        write_file(folder / name, data)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Another process sees the whole file or none, be the power cut."""
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

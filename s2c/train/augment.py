@@ -1,0 +1,97 @@
+"""Samples to samples that mean the same: mirrored, moved, with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from s2c.errors import CompileError, Problem
+from s2c.ir import Graph, Node
+
+SHIFT = 8  # an image moves by at most one part in so many of its height and width: 4 pixels of 32
+NOISE = 0.05  # standard deviation, in parts of the input's own
+
+Source = np.random.Generator
+
+
+def image_axes(graph: Graph, node: Node) -> tuple[int, int] | None:
+    """Height and width among the axes of an input [1, ...]; None where the input is no image."""
+    if len(node.type.shape) != 4 or node.type.shape[0] != 1:
+        return None
+    users = [each for each in graph.nodes() if node in each.inputs]
+    if any(each.op == "transpose" and tuple(each.attrs["perm"]) == (0, 2, 3, 1) for each in users):
+        return 2, 3
+    return 1, 2
+
+
+def flip(images: np.ndarray, axes: tuple[int, int], source: Source) -> np.ndarray:
+    """Each sample is mirrored left to right, or not. axes: height and width of images [samples, ...]."""
+    chosen = source.random(len(images)) < 0.5
+    result = images.copy()
+    result[chosen] = np.flip(images[chosen], axes[1])
+    return result
+
+
+def shift(images: np.ndarray, axes: tuple[int, int], source: Source) -> np.ndarray:
+    """Each sample moves by some pixels; what comes in repeats the edge, whatever stands for black."""
+    moved = np.moveaxis(images, axes, (1, 2))
+    rows, columns = (moves(len(moved), extent, source) for extent in moved.shape[1:3])
+    samples = np.arange(len(moved))[:, None, None]
+    return np.moveaxis(moved[samples, rows[:, :, None], columns[:, None, :]], (1, 2), axes)
+
+
+def moves(samples: int, extent: int, source: Source) -> np.ndarray:
+    """[samples, extent]: the index that each position reads."""
+    most = extent // SHIFT
+    offsets = source.integers(-most, most, samples, endpoint=True)
+    return np.clip(np.arange(extent) + offsets[:, None], 0, extent - 1)
+
+
+IMAGE: Mapping[str, Callable[[np.ndarray, tuple[int, int], Source], np.ndarray]] = {
+    "flip": flip,
+    "shift": shift,
+}
+AUGMENTS = (*IMAGE, "noise")
+
+
+def check_augment(graph: Graph, names: Sequence[str]) -> None:
+    """Raises CompileError with all that cannot be done to the inputs of this net."""
+    problems = []
+    listed = ", ".join(str(node.type) for node in graph.inputs)
+    for name in names:
+        if name not in AUGMENTS:
+            wanted = f"one of {', '.join(AUGMENTS)}"
+            problems.append(Problem("--augment", wanted, name, "name some of these, with commas"))
+        elif name in IMAGE and (graph.states or not any(image_axes(graph, node) for node in graph.inputs)):
+            wanted = f"an image [1,height,width,channels], to {name} it"
+            problems.append(Problem("--augment", wanted, listed, f"leave out {name}"))
+        elif name == "noise" and not any(node.type.numpy.kind == "f" for node in graph.inputs):
+            problems.append(Problem("--augment", "floats, to add noise", listed, "leave out noise"))
+    if problems:
+        raise CompileError(tuple(problems))
+
+
+class Augment:
+    """Changes batches [samples, *shape] of a net's inputs: with an equal source, equally."""
+
+    def __init__(self, graph: Graph, names: Sequence[str], some: Sequence[np.ndarray]) -> None:
+        """some: samples for each input, by which noise is measured."""
+        check_augment(graph, names)
+        self.names = [each for each in AUGMENTS if each in names]
+        self.axes = [image_axes(graph, node) for node in graph.inputs]
+        self.noise = [
+            NOISE * float(array.std()) if node.type.numpy.kind == "f" else 0.0
+            for node, array in zip(graph.inputs, some, strict=True)
+        ]
+
+    def __call__(self, arrays: Sequence[np.ndarray], source: Source) -> list[np.ndarray]:
+        result = list(arrays)
+        for name in self.names:
+            for index, (array, axes) in enumerate(zip(result, self.axes, strict=True)):
+                if name in IMAGE and axes is not None:
+                    result[index] = IMAGE[name](array, (axes[0] + 1, axes[1] + 1), source)
+                elif name == "noise" and self.noise[index]:
+                    noise = source.standard_normal(array.shape, np.float32) * self.noise[index]
+                    result[index] = (array + noise).astype(array.dtype)
+        return result

@@ -1,0 +1,155 @@
+"""What pruning costs, before any retraining: gradients, deviations, and the loss of a pruned net, on data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from s2c.ir import Graph, Node
+from s2c.passes.prune_channels import Pruned
+from s2c.train.data import Samples
+from s2c.train.losses import compared_nodes, last_rows, logits_of
+from s2c.train.module import GraphModule, Moments, batch_of
+from s2c.train.refit import Places, is_refittable, refit, results
+
+BATCH = 128
+MOST_SAMPLES = 1024
+MOST_BYTES = 1 << 29
+TENSORS = 4  # of the largest size that are kept at a time
+FIT = MATCH = True
+
+
+class Judge:
+    """Compares pruned nets with the original on some of the samples. The net keeps no states."""
+
+    def __init__(self, original: Graph, samples: Samples, seed: int) -> None:
+        self.original = GraphModule(original).eval()
+        order = np.random.default_rng(seed).permutation(len(samples))[: affordable(original)]
+        rows = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        self.batches = batches = [batch_of(samples.batch(each)) for each in rows]
+        self.labels = [labels_of(samples, each) for each in rows]
+        self.nodes = [node for node in self.original.order if node.op in ("conv2d", "dense")]
+        self.places = Places(seed)
+        self.results = self.original_results()
+        self.moments = with_bias(self.original, self.original.moments(self.nodes, batches))
+        with torch.no_grad():
+            self.wanted = [
+                self.original.values(compared_nodes(self.original.graph), *each) for each in batches
+            ]
+
+    def original_results(self) -> dict[Node, list[Tensor]]:
+        """What refit compares with, by contraction and batch."""
+        nodes = [node for node in self.nodes if is_refittable(node)]
+        found: dict[Node, list[Tensor]] = {node: [] for node in nodes}
+        for batch in self.batches:
+            with torch.no_grad():
+                sources = self.original.values([node.inputs[0] for node in nodes], *batch)
+                for node, source in zip(nodes, sources, strict=True):
+                    found[node].append(results(self.original, node, source, self.places.of(node)))
+        return found
+
+    def loss(self, pruned: Pruned) -> float:
+        """How far the outputs are from the original's, once means and variances are put right: of a
+        classifier the Kullback-Leibler divergence, else the squared error in parts of the outputs'
+        variance."""
+        module = self.corrected(pruned)
+        total, count = 0.0, 0
+        for batch, wanted in zip(self.batches, self.wanted, strict=True):
+            with torch.no_grad():
+                found = module.values(compared_nodes(module.graph), *batch)
+            for node, a, b in zip(self.original.graph.outputs, wanted, found, strict=True):
+                total += float(distance(node, a, b)) * len(a)
+            count += len(batch[0])
+        return total / count
+
+    def corrected(self, pruned: Pruned) -> GraphModule:
+        """The pruned net, each contraction normalised to the mean and variance that it had before."""
+        module = GraphModule(pruned.graph)
+        wanted: Moments = {}
+        for new, (old, kept) in pruned.origin.items():
+            if old in self.moments:
+                mean, variance = self.moments[old]
+                wanted[new] = (mean[kept], variance[kept])
+
+        def fit(node: Node, sources: Sequence[Tensor]) -> None:
+            old, kept = pruned.origin[node]
+            if old in self.results:
+                rows = [each[:, torch.from_numpy(kept)] for each in self.results[old]]
+                refit(module, node, sources, rows, self.places.of(old))
+
+        module.normalise(self.batches, wanted if MATCH else None, fit if FIT else None)
+        return module
+
+    def deviations(self) -> dict[Node, np.ndarray]:
+        """The standard deviation of each contraction's results, by channel."""
+        return {node: variance.sqrt().numpy() for node, (_, variance) in self.moments.items()}
+
+    def gradients(self) -> list[dict[int, np.ndarray]]:
+        """Of the loss by each weight, for each batch, keyed by the identity of the Graph's arrays. Where a
+        batch has no labels, a classifier is given its own answers, another net asked for zeros."""
+        module = self.original
+        found = []
+        for batch, answers in zip(self.batches, self.labels, strict=True):
+            module.zero_grad()
+            values = module.values(compared_nodes(module.graph), *batch)
+            total = sum(
+                (
+                    task_loss(node, value, answers)
+                    for node, value in zip(module.graph.outputs, values, strict=True)
+                ),
+                torch.zeros(()),
+            )
+            total.backward()
+            found.append(
+                {
+                    key: module.weights[name].grad.numpy().copy()
+                    for key, name in module.names.items()
+                    if module.weights[name].grad is not None
+                }
+            )
+        module.zero_grad()
+        return found
+
+
+def affordable(graph: Graph) -> int:
+    """Of how many samples all that a pruned net's correction keeps at once fits into MOST_BYTES."""
+    largest = max(node.type.bytes for node in graph.nodes())
+    return max(BATCH, min(MOST_SAMPLES, MOST_BYTES // (TENSORS * largest)))
+
+
+def with_bias(module: GraphModule, moments: Moments) -> Moments:
+    return {
+        node: (mean + module.attr(node, "bias").detach(), variance)
+        for node, (mean, variance) in moments.items()
+    }
+
+
+def distance(node: Node, wanted: Tensor, found: Tensor) -> Tensor:
+    if logits_of(node) is not None:
+        return functional.kl_div(
+            torch.log_softmax(found, -1).flatten(0, -2),
+            torch.log_softmax(wanted, -1).flatten(0, -2),
+            reduction="batchmean",
+            log_target=True,
+        )
+    return (found - wanted).square().mean() / wanted.var().clamp_min(1e-12)
+
+
+def task_loss(node: Node, value: Tensor, labels: Tensor | None) -> Tensor:
+    rows = value.flatten(0, -2)
+    if labels is not None:
+        return functional.cross_entropy(last_rows(value, len(labels)), labels)
+    if logits_of(node) is not None:
+        return functional.cross_entropy(rows, rows.detach().argmax(-1))
+    return value.square().mean() / 2
+
+
+def labels_of(samples: Samples, rows: np.ndarray) -> Tensor | None:
+    """Labels of some of the samples, where the targets are labels."""
+    if samples.targets is not None and samples.targets.dtype == np.int64:
+        return torch.from_numpy(samples.targets[rows])
+    return None

@@ -1,0 +1,97 @@
+"""What a net gives against what its teacher and the labels say, as one number to bring down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from s2c.ir import Graph, Node
+from s2c.train.data import Samples
+from s2c.train.module import GraphModule
+
+TEMPERATURE = 4.0  # of Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"
+LABELS = 0.5  # the share of the loss that is against labels or targets, where there are any
+LEAST_VARIANCE = 1e-12
+
+
+def compared_nodes(graph: Graph) -> tuple[Node, ...]:
+    """What is compared of two nets, by output: the output, or the logits where it is their softmax."""
+    return tuple(logits_of(each) or each for each in graph.outputs)
+
+
+def logits_of(node: Node) -> Node | None:
+    """The input of the softmax that an output is, also where a reshape keeps its rows."""
+    while node.op == "reshape" and node.type.shape[-1:] == node.inputs[0].type.shape[-1:]:
+        node = node.inputs[0]
+    return node.inputs[0] if node.op == "softmax" else None
+
+
+def compared_values(module: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """By output [samples, *shape]; of a net with states [samples, steps, *shape]."""
+    nodes = compared_nodes(module.graph)
+    states = module.graph.states
+    if not states:
+        return module.values(nodes, *inputs)
+    kept: list[Tensor] = []
+    steps = []
+    for step in range(inputs[0].shape[1]):
+        wanted = (*nodes, *(each.next for each in states))
+        values = module.values(wanted, *(each[:, step] for each in inputs), states=kept)
+        steps.append(values[: len(nodes)])
+        kept = values[len(nodes) :]
+    return [torch.stack(each, 1) for each in zip(*steps, strict=True)]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """classes: by output, whether it tells classes apart; variances: of what the teacher gives, by output, so
+    that an error has no unit; target_variance: of the targets, 1 for labels.
+    """
+
+    task: str
+    classes: tuple[bool, ...]
+    variances: tuple[float, ...]
+    target_variance: float
+
+    def __call__(self, found: Sequence[Tensor], taught: Sequence[Tensor], targets: Tensor | None) -> Tensor:
+        """The mean over the samples of a batch, without unit."""
+        outputs = zip(found, taught, self.classes, self.variances, strict=True)
+        distilled = torch.stack([distance(*each) for each in outputs]).mean()
+        if targets is None:
+            return distilled
+        return LABELS * self.against(found[0], targets) + (1 - LABELS) * distilled
+
+    def against(self, found: Tensor, targets: Tensor) -> Tensor:
+        if self.task == "classification":
+            return functional.cross_entropy(last_rows(found, len(targets)), targets)
+        return functional.mse_loss(found.reshape(targets.shape), targets) / self.target_variance
+
+
+def last_rows(logits: Tensor, samples: int) -> Tensor:
+    """[samples, classes]; of a net with states, what its last step gives."""
+    return logits.reshape(samples, -1, logits.shape[-1])[:, -1]
+
+
+def distance(found: Tensor, taught: Tensor, classes: bool, variance: float) -> Tensor:
+    if not classes:
+        return functional.mse_loss(found, taught) / variance
+    wanted = torch.log_softmax(taught / TEMPERATURE, -1).flatten(0, -2)
+    guess = torch.log_softmax(found / TEMPERATURE, -1).flatten(0, -2)
+    return TEMPERATURE**2 * functional.kl_div(guess, wanted, reduction="batchmean", log_target=True)
+
+
+def make_loss(graph: Graph, samples: Samples, taught: Sequence[Tensor], targets: Tensor | None) -> Loss:
+    """taught, targets: of some samples, for their variance."""
+    classes = tuple(samples.task == "classification" or logits_of(node) is not None for node in graph.outputs)
+    spread = 1.0
+    if targets is not None and samples.task != "classification":
+        spread = variance_of(targets)
+    return Loss(samples.task, classes, tuple(map(variance_of, taught)), spread)
+
+
+def variance_of(values: Tensor) -> float:
+    return max(float(values.var(correction=0)), LEAST_VARIANCE)

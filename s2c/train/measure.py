@@ -1,0 +1,104 @@
+"""How good a net is on Samples: accuracy or mean squared error, and of which classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2c.ir import Graph
+from s2c.train.data import Samples, classes_of
+from s2c.train.losses import compared_values, last_rows, logits_of
+from s2c.train.module import GraphModule, batch_of
+
+BATCH = 250
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """kind: "accuracy", against labels; "agreement" with the teacher's classes; "error", the mean square of
+    the difference to the targets, or to the teacher where there are none. Of a classifier, right and total
+    count the samples of each class, predictions are the classes found [samples], and certainty [samples] is
+    the probability that the net gives to the right one.
+    """
+
+    kind: str
+    value: float
+    right: tuple[int, ...] = ()
+    total: tuple[int, ...] = ()
+    predictions: np.ndarray | None = None
+    certainty: np.ndarray | None = None
+
+    def is_better(self, other: Score) -> bool:
+        return self.value < other.value if self.kind == "error" else self.value > other.value
+
+
+def measure(net: GraphModule | Graph, samples: Samples, teacher: GraphModule | Graph | None = None) -> Score:
+    """teacher: needed where the samples have no targets. Raises CompileError for a Graph of integers."""
+    found = predict(net, samples)
+    taught = predict(teacher, samples) if teacher is not None and needs_teacher(samples) else None
+    return score(net.graph if isinstance(net, GraphModule) else net, samples, found, taught)
+
+
+def needs_teacher(samples: Samples) -> bool:
+    return samples.targets is None and samples.task != "autoencoder"
+
+
+def predict(net: GraphModule | Graph, samples: Samples) -> np.ndarray:
+    """What is compared of the first output, logits where it is a softmax: [samples, *shape]; of a net with
+    states [samples, steps, *shape]."""
+    module = net if isinstance(net, GraphModule) else GraphModule(net)
+    was_training = module.training
+    module.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(samples), BATCH):
+            inputs = batch_of(samples.batch(slice(start, start + BATCH)))
+            parts.append(compared_values(module, inputs)[0].numpy())
+    module.train(was_training)
+    return np.concatenate(parts)
+
+
+def score(graph: Graph, samples: Samples, found: np.ndarray, taught: np.ndarray | None = None) -> Score:
+    """found, taught: what a net and its teacher give for the samples, as `predict` returns it."""
+    is_classifier = samples.task == "classification" or (
+        samples.task == "distillation" and classes_of(graph) > 0 and logits_of(graph.outputs[0]) is not None
+    )
+    if is_classifier:
+        return class_score(samples, torch.from_numpy(found), taught)
+    wanted = samples.targets if taught is None else taught
+    if samples.task == "autoencoder":
+        wanted = samples.inputs[0]
+    assert wanted is not None, "a teacher is needed"
+    return Score("error", mean_square(found, wanted))
+
+
+def mean_square(found: np.ndarray, wanted: np.ndarray) -> float:
+    total = 0.0
+    for start in range(0, len(found), BATCH):
+        part = found[start : start + BATCH].astype(np.float64)
+        total += float(np.square(part - wanted[start : start + BATCH].reshape(part.shape)).sum())
+    return total / found.size
+
+
+def class_score(samples: Samples, found: Tensor, taught: np.ndarray | None) -> Score:
+    logits = last_rows(found, len(samples))
+    classes = logits.shape[-1]
+    if samples.targets is not None:
+        labels = torch.from_numpy(samples.targets)
+    else:
+        assert taught is not None, "a teacher is needed"
+        labels = last_rows(torch.from_numpy(taught), len(samples)).argmax(-1)
+    predictions = logits.argmax(-1)
+    right = torch.bincount(labels[predictions == labels], minlength=classes)
+    certainty = torch.softmax(logits, -1).gather(1, labels[:, None])[:, 0]
+    return Score(
+        "agreement" if samples.targets is None else "accuracy",
+        float((predictions == labels).double().mean()),
+        tuple(right.tolist()),
+        tuple(torch.bincount(labels, minlength=classes).tolist()),
+        predictions.numpy(),
+        certainty.numpy(),
+    )

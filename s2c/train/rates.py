@@ -1,0 +1,64 @@
+"""A net to an optimizer whose rates fit the scale of each of its arrays: a net may read 0..255 or -1..1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from s2c.train.module import NORMALISED, GraphModule, trained_attrs
+
+RATE = 0.01  # how far a weight may move in one step, in parts of its array's root mean square
+BETAS = (0.9, 0.99)
+EPSILON = 1e-12  # gradients are in units of one over the scale: none is too small to count
+WARM = 0.05  # the share of training in which the rate rises
+
+
+def make_optimizer(
+    module: GraphModule, batches: Sequence[Sequence[Tensor]], rate: float | None
+) -> tuple[torch.optim.Optimizer, list[float]]:
+    """Adam (Kingma and Ba 2015), which moves by about its rate whatever the gradient's scale; and the largest
+    rate of each of its groups."""
+    scales = natural_scales(module, batches)
+    parameters = dict(module.named_parameters())
+    groups = [{"params": [parameters[name]]} for name in sorted(scales)]
+    optimizer = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPSILON, foreach=True)
+    return optimizer, [(RATE if rate is None else rate) * scales[name] for name in sorted(scales)]
+
+
+def rate_share(share: float) -> float:
+    """Of the largest rate: rises, then falls as a cosine to nothing."""
+    if share < WARM:
+        return max(share, WARM / 100) / WARM
+    return (1 + math.cos(math.pi * (share - WARM) / (1 - WARM))) / 2
+
+
+def natural_scales(module: GraphModule, batches: Sequence[Sequence[Tensor]]) -> dict[str, float]:
+    """By parameter: its root mean square; for what is added to sums, how far these vary."""
+    owner = {id(parameter): name for name, parameter in module.named_parameters()}
+    found: dict[str, float] = {}
+    contractions = [node for node in module.order if node.op in NORMALISED]
+    moments = {} if module.graph.states else module.moments(contractions, batches)
+    for node in module.order:
+        norm = module.norm(node)
+        for attr in trained_attrs(node):
+            value = module.attr(node, attr)
+            scale = root_mean_square(value)
+            if attr == "bias" and node in moments:
+                scale = math.sqrt(float(moments[node][1].mean()))
+            elif attr in ("bias", "shift"):
+                scale = max(
+                    scale, root_mean_square(module.attr(node, "weight" if attr == "bias" else "scale"))
+                )
+            found.setdefault(owner[id(value)], scale)
+        if norm is not None:
+            scale = root_mean_square(norm.scale)
+            found[owner[id(norm.scale)]] = found[owner[id(norm.shift)]] = scale
+            del found[owner[id(module.attr(node, "bias"))]]  # the norm's shift stands for it
+    return found
+
+
+def root_mean_square(value: Tensor) -> float:
+    return math.sqrt(float(value.detach().double().square().mean()))

@@ -1,0 +1,112 @@
+"""Least-squares weights for a contraction of a pruned net: its results as near as can be to what they were.
+
+He, Zhang, Sun 2017, "Channel Pruning for Accelerating Very Deep Neural Networks", fit each layer behind
+pruned channels to the original's results on data; here all layers are fitted in order, each on the inputs
+that those before it give by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from s2c.ir import Node
+from s2c.train.functions import flat, pad_image
+from s2c.train.module import GraphModule
+
+POSITIONS = 16  # of each sample's image that are compared
+RIDGE = 1e-3  # of the inputs' mean square: how much pulls the weights to what they were
+CHUNK = 32  # samples whose patches are made at a time
+
+
+class Places:
+    """Which positions of a node's images are compared, the same ones for the original and the pruned net."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.known: dict[Node, Tensor] = {}
+
+    def of(self, node: Node) -> Tensor:
+        """Flat positions [at most POSITIONS] in an output of the node without its channels."""
+        if node not in self.known:
+            count = node.type.size // node.type.shape[-1]
+            draws = np.random.default_rng(self.seed).permutation(count)[:POSITIONS]
+            self.known[node] = torch.from_numpy(np.sort(draws))
+        return self.known[node]
+
+
+def is_refittable(node: Node) -> bool:
+    """A dense layer or a convolution of one group."""
+    return node.op == "dense" or (node.op == "conv2d" and node.attrs["groups"] == 1)
+
+
+def results(module: GraphModule, node: Node, source: Tensor, places: Tensor) -> Tensor:
+    """The node's sums without bias at some places: [samples * places, channels]."""
+    sums = module.sums(node, source)
+    return sums.reshape(len(sums), -1, sums.shape[-1])[:, places].flatten(0, 1)
+
+
+def patches(node: Node, source: Tensor, places: Tensor) -> Tensor:
+    """What the weights meet at these places: [samples * places, inputs of an output]."""
+    if node.op == "dense":
+        return source.reshape(len(source), -1, source.shape[-1])[:, places].flatten(0, 1)
+    attrs = node.attrs
+    _, high, wide, _ = attrs["weight"].shape
+    image, padding = pad_image(flat(source), attrs["pads"])
+    rows = functional.unfold(image, (high, wide), attrs["dilation"], padding, attrs["stride"])
+    by_sample = rows.reshape(len(source), -1, *rows.shape[1:]).permute(0, 1, 3, 2).flatten(1, 2)
+    taken = by_sample[:, places]  # columns: channel, then tap
+    taps = taken.unflatten(-1, (-1, high * wide)).transpose(-1, -2)
+    return taps.flatten(-2).flatten(0, 1)
+
+
+def refit(
+    module: GraphModule, node: Node, sources: Sequence[Tensor], wanted: Sequence[Tensor], places: Tensor
+) -> None:
+    """Sets the weights of a node of the pruned net. sources: its inputs, by batch; wanted: the original's
+    results at the places for the channels that are left, by batch. Means are left to the normalisation that
+    follows.
+    """
+    weight = module.attr(node, "weight").detach()
+    depth = weight[0].numel()
+    fit = Fit(depth, len(weight))
+    for source, rows in zip(sources, wanted, strict=True):
+        for start in range(0, len(source), CHUNK):
+            x = patches(node, source[start : start + CHUNK], places)
+            fit.add(x, rows[start * len(places) : (start + CHUNK) * len(places)])
+    solved = fit.solve(weight.reshape(len(weight), depth))
+    weight.copy_(solved.reshape(weight.shape))
+
+
+class Fit:
+    """Sums over rows of the products of inputs and results, in float64, from which weights are solved."""
+
+    def __init__(self, depth: int, outputs: int) -> None:
+        self.count = 0
+        self.square = torch.zeros(depth, depth, dtype=torch.float64)
+        self.product = torch.zeros(depth, outputs, dtype=torch.float64)
+        self.inputs = torch.zeros(depth, dtype=torch.float64)
+        self.results = torch.zeros(outputs, dtype=torch.float64)
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """x [rows, depth], y [rows, outputs]"""
+        x, y = x.double(), y.double()
+        self.square += x.T @ x
+        self.product += x.T @ y
+        self.inputs += x.sum(0)
+        self.results += y.sum(0)
+        self.count += len(x)
+
+    def solve(self, old: Tensor) -> Tensor:
+        """Weights [outputs, depth] of least squares, pulled to the old ones; these where no input varies."""
+        square = self.square - torch.outer(self.inputs, self.inputs) / self.count
+        product = self.product - torch.outer(self.inputs, self.results) / self.count
+        pull = RIDGE * float(square.diagonal().mean())
+        if not pull > 0:
+            return old
+        square += pull * torch.eye(len(square), dtype=torch.float64)
+        return torch.linalg.solve(square, product + pull * old.double().T).T.float()

@@ -1,0 +1,334 @@
+"""A pruned net and the original to the pruned net that answers like it, and like the labels where there are
+any."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2c.errors import CompileError, error
+from s2c.ir import Graph
+from s2c.train.augment import Augment, check_augment
+from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
+from s2c.train.data import Samples
+from s2c.train.losses import Loss, compared_values, make_loss
+from s2c.train.measure import Score, needs_teacher, score
+from s2c.train.module import GraphModule, batch_of
+from s2c.train.rates import RATE, make_optimizer, rate_share
+
+HELD = 0.1  # the share of the samples that decides when to stop and which state is best; not trained on
+FEW = 10  # samples: with fewer, all are trained on, and held too
+SEEN = 1024  # samples by which normalisation, variances and noise are measured
+LEAST_PATIENCE = 5  # epochs
+PATIENCE = 0.5  # the share of the epochs without a better held loss after which training stops
+AVERAGE = 0.99  # of each step is kept in the running mean of the weights, which is what is held
+
+
+@dataclass(frozen=True)
+class Training:
+    """rate: the largest relative change of a weight in one step; None: RATE. minutes: an upper limit, at
+    which the schedule is shortened; then the result depends on the machine's speed. Otherwise equal seeds and
+    threads give equal bytes on one machine.
+    """
+
+    epochs: int = 30
+    minutes: float | None = None
+    seed: int = 0
+    augment: tuple[str, ...] = ()
+    batch: int = 128
+    rate: float | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is: counted from 1. share: of all the work, 0 to 1. loss: of this batch, without unit.
+    held: of the best epoch so far."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    held: Score | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """loss: mean of the batches; held_loss and held (a Score's value): on the held part."""
+
+    loss: float
+    held_loss: float
+    held: float
+
+
+@dataclass(frozen=True)
+class History:
+    """start: the held score before training; best: the epoch whose state is left, counted from 1, 0 for the
+    net as it was; kind as in Score."""
+
+    kind: str
+    start: float
+    epochs: tuple[Epoch, ...]
+    best: int
+
+
+State = dict[str, Tensor]
+Hear = Callable[[Progress], None]
+"""Hears of each batch."""
+
+
+def retrain(
+    student: GraphModule,
+    teacher: Graph,
+    train: Samples,
+    training: Training,
+    checkpoint: Path | None = None,
+    progress: Hear = lambda step: None,
+) -> History:
+    """Trains the student in place and leaves its best state in it, by the held part of the samples, in
+    evaluation mode. A student without normalisation gets some, unless it has states: to_graph folds it away.
+
+    checkpoint: written after each epoch; where the file is there, training goes on from it; the caller
+    removes it when all is done. May be called again on what it left, as in gradual pruning. Raises
+    CompileError.
+    """
+    check_augment(student.graph, training.augment)
+    with fixed(training.threads):
+        run = Run(student, teacher, train, training, checkpoint, progress)
+        while not run.is_done():
+            run.train_epoch()
+        return run.finish()
+
+
+@contextmanager
+def fixed(threads: int) -> Iterator[None]:
+    """Equal work gives equal bits."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+class Run:
+    """One training. All that changes is in `state()`, and random numbers come from the seed and the epoch: so
+    a checkpoint is enough to go on."""
+
+    def __init__(
+        self,
+        student: GraphModule,
+        teacher: Graph,
+        samples: Samples,
+        training: Training,
+        checkpoint: Path | None,
+        progress: Hear,
+    ) -> None:
+        self.student, self.samples, self.training = student, samples, training
+        self.checkpoint, self.progress = checkpoint, progress
+        self.teacher = GraphModule(teacher).eval()
+        flags = repr(asdict(replace(training, minutes=None)))
+        self.digest = "" if checkpoint is None else digest_of([student.to_graph(), teacher], samples, flags)
+        self.held, self.trained = split(samples, training.seed)
+        self.batches = math.ceil(len(self.trained) / training.batch)
+        self.begun, self.spent = time.monotonic(), 0.0
+        self.prepare()
+        self.resume()
+
+    def prepare(self) -> None:
+        some = self.trained[:SEEN]
+        parts = [some[i : i + self.training.batch] for i in range(0, len(some), self.training.batch)]
+        batches = [self.inputs(rows) for rows in parts]
+        if not self.student.norms and not self.student.graph.states:
+            self.student.normalise(batches)
+        arrays = self.samples.batch(some)
+        self.augment = Augment(self.student.graph, self.training.augment, arrays)
+        taught = [torch.cat(each) for each in zip(*map(self.ask, batches), strict=True)]
+        targets = self.targets(some, batch_of(arrays))
+        self.loss = make_loss(self.student.graph, self.samples, taught, targets)
+        self.optimizer, self.rates = make_optimizer(self.student, batches, self.training.rate)
+        self.known: list[Tensor] | None = None
+        if not self.training.augment:
+            self.known = self.ask_all(np.arange(len(self.samples)))
+        self.taught_held = self.ask_all(self.held)
+        self.average = copied(self.student.state_dict())
+        self.epochs: list[Epoch] = []
+        self.best, self.best_state, self.steps = 0, copied(self.average), 0
+        self.best_loss, self.best_score = self.judge(self.average)
+        self.start = self.best_score
+
+    # data
+
+    def inputs(self, rows: np.ndarray) -> list[Tensor]:
+        return batch_of(self.samples.batch(rows))
+
+    def targets(self, rows: np.ndarray, inputs: Sequence[Tensor]) -> Tensor | None:
+        """[samples] or [samples, *shape]; None: the teacher is all there is."""
+        if self.samples.task == "autoencoder":
+            return inputs[0].reshape(len(rows), *self.student.graph.outputs[0].type.shape)
+        return None if self.samples.targets is None else torch.from_numpy(self.samples.targets[rows])
+
+    @torch.no_grad()
+    def ask(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        return compared_values(self.teacher, inputs)
+
+    def ask_all(self, rows: np.ndarray) -> list[Tensor]:
+        """What the teacher says to samples as they are, by output."""
+        step = self.training.batch
+        parts = [self.ask(self.inputs(rows[i : i + step])) for i in range(0, len(rows), step)]
+        return [torch.cat(each) for each in zip(*parts, strict=True)]
+
+    # one epoch
+
+    def is_done(self) -> bool:
+        waited = len(self.epochs) - self.best
+        patience = max(LEAST_PATIENCE, PATIENCE * self.training.epochs)
+        return len(self.epochs) >= self.training.epochs or waited >= patience or self.share(0) >= 1
+
+    def share(self, batch: int) -> float:
+        """Of all work: by the steps done, or by the time where that is scarcer."""
+        steps = (len(self.epochs) + batch / self.batches) / max(self.training.epochs, 1)
+        limit = self.training.minutes
+        return steps if limit is None else max(steps, self.elapsed() / (60 * limit))
+
+    def elapsed(self) -> float:
+        return self.spent + time.monotonic() - self.begun
+
+    def train_epoch(self) -> None:
+        source = np.random.default_rng([self.training.seed, len(self.epochs)])
+        batches = np.array_split(source.permutation(self.trained), self.batches)
+        losses: list[float] = []
+        self.student.train()
+        for index, rows in enumerate(batches):
+            share = self.share(index)
+            if losses and share >= 1:
+                break
+            losses.append(self.step(rows, source, share))
+            self.hear(index + 1, losses[-1], share)
+        self.close_epoch(math.fsum(losses) / len(losses))
+
+    def step(self, rows: np.ndarray, source: np.random.Generator, share: float) -> float:
+        inputs = batch_of(self.augment(self.samples.batch(rows), source))
+        taught = (
+            self.ask(inputs) if self.known is None else [each[torch.from_numpy(rows)] for each in self.known]
+        )
+        found = compared_values(self.student, inputs)
+        loss = self.loss(found, taught, self.targets(rows, inputs))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self.diverged(value)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * rate_share(share)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.follow()
+        return value
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """The running mean of the weights, at first of few steps."""
+        self.steps += 1
+        keep = min(AVERAGE, self.steps / (self.steps + 10))
+        for key, value in self.student.state_dict().items():
+            self.average[key].lerp_(value, 1 - keep)
+
+    def diverged(self, value: float) -> CompileError:
+        rate = RATE if self.training.rate is None else self.training.rate
+        found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {rate:g}"
+        return error("training", "a finite loss", found, "train at a lower rate")
+
+    def hear(self, batch: int, loss: float, share: float) -> None:
+        count = len(self.epochs) + 1
+        self.progress(
+            Progress(count, self.training.epochs, batch, self.batches, loss, self.best_score, share)
+        )
+
+    # the held part
+
+    def close_epoch(self, loss: float) -> None:
+        held_loss, held = self.judge(self.average)
+        self.epochs.append(Epoch(loss, held_loss, held.value))
+        if held_loss < self.best_loss:
+            self.best, self.best_loss, self.best_score = len(self.epochs), held_loss, held
+            self.best_state = copied(self.average)
+        if self.checkpoint is not None:
+            save_checkpoint(self.checkpoint, self.digest, self.state())
+
+    @torch.no_grad()
+    def judge(self, state: State) -> tuple[float, Score]:
+        """Loss and score of the held part with these weights."""
+        current = copied(self.student.state_dict())
+        self.student.load_state_dict(state)
+        self.student.eval()
+        parts = []
+        for start in range(0, len(self.held), self.training.batch):
+            rows = self.held[start : start + self.training.batch]
+            parts.append(compared_values(self.student, self.inputs(rows)))
+        self.student.load_state_dict(current)
+        found = [torch.cat(each) for each in zip(*parts, strict=True)]
+        targets = self.targets(self.held, self.inputs(self.held))
+        samples = self.samples.part(self.held)
+        taught = self.taught_held[0].numpy() if needs_teacher(samples) else None
+        scored = score(self.student.graph, samples, found[0].numpy(), taught)
+        return float(self.loss(found, self.taught_held, targets)), scored
+
+    # what a checkpoint holds
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "student": self.student.state_dict(),
+            "average": self.average,
+            "best_state": self.best_state,
+            "optimizer": self.optimizer.state_dict(),
+            "epochs": [astuple(each) for each in self.epochs],
+            "steps": self.steps,
+            "best": self.best,
+            "spent": self.elapsed(),
+        }
+
+    def resume(self) -> None:
+        state = None if self.checkpoint is None else load_checkpoint(self.checkpoint, self.digest)
+        if state is None:
+            return
+        self.student.load_state_dict(state["student"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average, self.best_state = state["average"], state["best_state"]
+        self.epochs = [Epoch(*each) for each in state["epochs"]]
+        self.steps, self.best, self.spent = state["steps"], state["best"], state["spent"]
+        self.best_loss, self.best_score = self.judge(self.best_state)
+
+    def finish(self) -> History:
+        self.student.load_state_dict(self.best_state)
+        self.student.eval()
+        return History(self.start.kind, self.start.value, tuple(self.epochs), self.best)
+
+
+def copied(state: State) -> State:
+    return {key: value.clone() for key, value in state.items()}
+
+
+def split(samples: Samples, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are held and those that are trained on: of each class the same share."""
+    everything = np.arange(len(samples))
+    if len(samples) < FEW:
+        return everything, everything
+    order = np.random.default_rng(seed).permutation(len(samples))
+    if samples.task == "classification" and samples.targets is not None:
+        order = order[np.argsort(samples.targets[order], kind="stable")]
+    is_held = np.zeros(len(samples), np.bool_)
+    is_held[order[:: round(1 / HELD)]] = True
+    return everything[is_held], everything[~is_held]

@@ -1,0 +1,280 @@
+"""Whole sweeps of a small net: interrupted, resumed, and on a Ray cluster."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from graphs import raises
+from onnx import helper
+from onnx_models import model_of
+
+pytest.importorskip("torch", reason="torch is not installed: pip install 's2c[torch]'")
+pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 's2c[report]'")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 's2c[report]'")
+
+from s2c.adapt import Adapted
+from s2c.ir import Node
+from s2c.sweep.check import make_sweep
+from s2c.sweep.jobs import Files, Say, load_model, run_job, run_with
+from s2c.sweep.recipe import Job, Net, Sweep
+from s2c.sweep.run import run_sweep
+
+pytestmark = pytest.mark.build
+
+CLASSES, SIDE, SAMPLES = 3, 8, 90
+PATIENCE_S = 120.0
+TESTS = Path(__file__).parent
+TIMES = ("microseconds",)
+LISTS = ("1,0.5", "", "f32", "host,cortex-m4")
+
+
+def write_net(path: Path) -> None:
+    """Images [1, 1, 8, 8]: a convolution, relu, mean and a dense layer, all random."""
+    draws = np.random.default_rng(0)
+    consts = {
+        "w": draws.normal(size=(8, 1, 3, 3)).astype(np.float32),
+        "v": draws.normal(size=(CLASSES, 8)).astype(np.float32),
+        "b": np.zeros(CLASSES, np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c"], ["r"], "relu"),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"], "mean"),
+        helper.make_node("Flatten", ["p"], ["f"], "flat"),
+        helper.make_node("Gemm", ["f", "v", "b"], ["y"], "dense", transB=1),
+    ]
+    path.write_bytes(model_of(nodes, {"x": (1, 1, SIDE, SIDE)}, consts))
+
+
+def write_data(path: Path, seed: int) -> None:
+    """Images that are brighter for each class, a few of them with the wrong label."""
+    draws = np.random.default_rng(seed)
+    labels = np.arange(SAMPLES) % CLASSES
+    images = draws.normal(size=(SAMPLES, 1, SIDE, SIDE)) + labels[:, None, None, None]
+    np.savez(path, x=images.astype(np.float32), y=np.where(draws.random(SAMPLES) < 0.1, 0, labels))
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    folder = tmp_path_factory.mktemp("sweep")
+    write_net(folder / "net.onnx")
+    write_data(folder / "train.npz", 1)
+    write_data(folder / "test.npz", 2)
+    files = ((folder / "train.npz",), (folder / "test.npz",))
+    return make_sweep(folder / "net.onnx", LISTS, files, None, epochs=1)
+
+
+# A double of s2c.adapt, so that these tests are of the sweep alone: narrower nets are the net with rounded weights.
+
+
+def round_weights(sweep: Sweep, net: Net, folder: Path, say: Say) -> Adapted:
+    original = load_model(sweep)
+    share = net.budget[1]
+    new: dict[Node, Node] = {}
+    for node in original.nodes():
+        attrs = dict(node.attrs)
+        if share < 1 and "weight" in attrs:
+            attrs["weight"] = np.rint(attrs["weight"] * 2).astype(np.float32) / 2
+        new[node] = replace(node, inputs=tuple(new[each] for each in node.inputs), attrs=attrs)
+    return Adapted(original.mapped(new), original, {"share": share})
+
+
+def run_double(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
+    return run_with(round_weights, sweep, job, folder, say)
+
+
+def run_logged(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
+    """The same, and a line in a file beside the model; the last job hangs until it is killed."""
+    if job.name == "doubts":
+        signal.pause()
+    with (sweep.model.parent / "log").open("a") as log:
+        log.write(f"{job.name} {os.getpid()}\n")
+    return run_double(sweep, job, folder, say)
+
+
+@pytest.fixture(scope="module")
+def done(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sweep that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("done") / "out"
+    run_sweep(sweep, folder, 2, None, run=run_double)
+    return folder
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """Without times, which no two runs share."""
+    with (folder / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """All results but times."""
+    found = {}
+    for path in sorted(folder.glob("*/*")) + [folder / "doubts.json"]:
+        if path.parent.name in ("nets", "points") or path.name == "doubts.json":
+            data = path.read_bytes()
+            found[path.relative_to(folder).as_posix()] = b"" if b"microseconds" in data else data
+    return found
+
+
+def test_a_sweep_has_its_table_page_and_document(done: Path) -> None:
+    rows = table(done)
+    assert [(row["target"], row["share"]) for row in rows] == [
+        ("host", "1.0"),
+        ("host", "0.5"),
+        ("cortex-m4", "1.0"),
+        ("cortex-m4", "0.5"),
+    ]
+    document = json.loads((done / "sweep.json").read_text())
+    assert [("microseconds" in point, "instructions" in point) for point in document["points"]] == [
+        (True, False),
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+    assert all(point["emulated_same"] == point["emulated"] == 8 for point in document["points"][2:])
+    assert rows[0]["score"] == rows[2]["score"]
+    assert document["doubts"] and all(each["margin"] < 0 for each in document["doubts"])
+    assert (done / "sweep.html").read_text().startswith("<!DOCTYPE html>")
+    assert sorted(path.name for path in (done / "nets").glob("*.s2c")) == [
+        "width-0.5-f32.s2c",
+        "width-1-f32.s2c",
+    ]
+
+
+def test_scores_are_those_of_the_net(sweep: Sweep, done: Path) -> None:
+    from s2c import oracle
+
+    graph = load_model(sweep)
+    with np.load(sweep.test[0]) as test:
+        answers = np.array([oracle.run(graph, x[None])[0].argmax() for x in test["x"]])
+        share = float((answers == test["y"]).mean())
+    assert float(table(done)[0]["score"]) == share
+
+
+def test_a_killed_sweep_resumes_with_the_same_table(sweep: Sweep, done: Path, tmp_path: Path) -> None:
+    folder, log = tmp_path / "out", sweep.model.parent / "log"
+    code = (
+        "import pickle, sys; from pathlib import Path; import test_sweep_torch as t; "
+        "from s2c.sweep.run import run_sweep; sweep = pickle.loads(Path(sys.argv[1]).read_bytes()); "
+        "run_sweep(sweep, Path(sys.argv[2]), 2, None, run=t.run_logged)"
+    )
+    (tmp_path / "sweep.pickle").write_bytes(pickled(sweep))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    command = [sys.executable, "-c", code, str(tmp_path / "sweep.pickle"), str(folder)]
+    with subprocess.Popen(command, env=environment) as child:
+        wait_for(lambda: (folder / "points" / "width-1-f32-cortex-m4.json").exists(), child)
+        child.kill()
+    first = [line.split() for line in log.read_text().splitlines()]
+    wait_for(lambda: not any(is_alive(int(process)) for _, process in first), None)
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("nets/*.json")}
+    assert kept and not (folder / "sweep.csv").exists()
+    run_sweep(sweep, folder, 2, None, run=run_double)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert table(folder) == table(done)
+    assert results(folder) == results(done)
+
+
+def pickled(sweep: Sweep) -> bytes:
+    import pickle
+
+    return pickle.dumps(sweep)
+
+
+def wait_for(happened: Any, child: subprocess.Popen[bytes] | None) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < end
+        assert child is None or child.poll() is None
+        os.sched_yield()
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def test_a_finished_sweep_does_nothing_but_its_outputs(sweep: Sweep, done: Path) -> None:
+    before = {path: path.read_bytes() for path in done.glob("sweep.*")}
+    run_sweep(sweep, done, 2, None, run=refuse)
+    assert {path: path.read_bytes() for path in done.glob("sweep.*")} == before
+
+
+def refuse(*_: object) -> Files:
+    raise AssertionError("nothing is left to do")
+
+
+# what is wrong with the contents
+
+
+def test_what_is_wrong_with_data_and_classes_before_any_work(sweep: Sweep, tmp_path: Path) -> None:
+    images = np.zeros((4, 1, SIDE, SIDE), np.float32)
+    np.savez(tmp_path / "unlabelled.npz", x=images)
+    np.savez(tmp_path / "nan.npz", x=images * np.nan, y=np.arange(4) % CLASSES)
+    broken = replace(sweep, data=(tmp_path / "nan.npz",), test=(tmp_path / "unlabelled.npz",))
+    lines = raises(lambda: run_sweep(broken, tmp_path / "out", 1, None, run=refuse)).splitlines()
+    assert len(lines) == 2 and "found NaN in sample 0" in lines[0]
+    assert lines[1] == (
+        "unlabelled.npz: wanted test data with answers, found no array y; "
+        "add y: a class for each sample, or the wanted output; or choose --task autoencoder"
+    )
+    named = replace(sweep, classes=("a", "b"))
+    assert raises(lambda: run_sweep(named, tmp_path / "out", 1, None, run=refuse)) == (
+        "--classes: wanted 3 names, one a line, found 2; name each class that the net gives"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+# Ray
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Mapping[str, Any]]:
+    """Two workers on this machine."""
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
+    path = os.pathsep.join([str(TESTS), *sys.path])
+    settings = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False}
+    yield ray.init(address="local", runtime_env={"env_vars": {"PYTHONPATH": path}}, **settings)
+    ray.shutdown()
+
+
+def test_a_cluster_gives_the_same_results(
+    sweep: Sweep, done: Path, cluster: Mapping[str, Any], tmp_path: Path
+) -> None:
+    run_sweep(sweep, tmp_path / "out", 1, cluster["address"], run=run_double)
+    assert table(tmp_path / "out") == table(done)
+    assert results(tmp_path / "out") == results(done)
+
+
+def test_a_cluster_that_is_not_there(sweep: Sweep, tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
+    assert not ray.is_initialized()
+    found = raises(lambda: run_sweep(sweep, tmp_path / "out", 1, "nowhere", run=refuse))
+    assert found.startswith("--ray nowhere: wanted a Ray cluster, found ")
+
+
+# the real thing
+
+
+def test_the_command_line_prunes_and_quantizes(sweep: Sweep, tmp_path: Path) -> None:
+    document = run_sweep(
+        replace(sweep, precisions=("f32", "int8"), targets=("host",)), tmp_path / "out", 2, None, run=run_job
+    )
+    whole, half = document["points"][:2]
+    assert half["macs"] < whole["macs"]
+    assert document["points"][2]["rom_bytes"] < whole["rom_bytes"]
