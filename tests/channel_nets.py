@@ -276,6 +276,22 @@ def pixels_from_channels(b: Builder, x: Node) -> Node:
     return b.conv(b.reshape(y, 1, 8, 10, 5), 2)
 
 
+@on(*IMAGE)
+def upsampled(b: Builder, x: Node) -> Node:
+    """Rows of zeros between those of an image, as a transposed convolution has them."""
+    pads = ((0, 0), (0, 0), (0, 1), (0, 0), (0, 0))
+    y = b.op("pad", b.reshape(b.conv(x, 6), 1, 4, 1, 5, 6), pads=pads, value=0)
+    return b.conv(b.reshape(y, 1, 8, 5, 6), 2, 3)
+
+
+@on(*IMAGE)
+def group_norm(b: Builder, x: Node) -> Node:
+    """Channels that are normalised together go together."""
+    y = b.reshape(b.conv(x, 12), 1, 4, 5, 4, 3)
+    y = b.op("sub", y, b.mean(y, 1, 2, 4))
+    return b.conv(b.op("mul", b.reshape(y, 1, 4, 5, 12), b.constant(12)), 2)
+
+
 @on(1, 4, 8)
 def layer_norm(b: Builder, x: Node) -> Node:
     """A mean over channels is another mean without some of them."""
@@ -302,6 +318,29 @@ def attention(b: Builder, x: Node) -> Node:
     mixed = b.op("batch_matmul", b.op("softmax", scores, beta=1.0), value, transpose=False)
     y = b.reshape(b.op("transpose", mixed, perm=(1, 0, 2)), 1, 5, 12)
     return b.op("add", x, b.dense(y, 8))
+
+
+@on(1, 5, 8)
+def packed_attention(b: Builder, x: Node) -> Node:
+    """One layer makes queries, keys and values of four heads."""
+    packed = b.op("transpose", b.reshape(b.dense(x, 36), 5, 3, 4, 3), perm=(1, 2, 0, 3))
+    query, key, value = (b.op("gather_constant", packed, axis=0, index=np.array(at)) for at in range(3))
+    scores = b.op("softmax", b.op("batch_matmul", query, key, transpose=True), beta=1.0)
+    mixed = b.op("batch_matmul", scores, value, transpose=False)
+    return b.dense(b.reshape(b.op("transpose", mixed, perm=(1, 0, 2)), 1, 5, 12), 8)
+
+
+@on(1, 5, 8)
+def shared_keys(b: Builder, x: Node) -> Node:
+    """Two heads of queries for each of two of keys and values."""
+    query = heads(b, x, 12, (1, 0, 2))
+    pairs = []
+    for _ in range(2):
+        one = b.op("transpose", b.reshape(b.dense(x, 6), 5, 2, 1, 3), perm=(1, 2, 0, 3))
+        pairs.append(b.reshape(b.op("expand", one, shape=(2, 2, 5, 3)), 4, 5, 3))
+    scores = b.op("softmax", b.op("batch_matmul", query, pairs[0], transpose=True), beta=1.0)
+    mixed = b.op("batch_matmul", scores, pairs[1], transpose=False)
+    return b.dense(b.reshape(b.op("transpose", mixed, perm=(1, 0, 2)), 1, 5, 12), 8)
 
 
 @on(1, 5, 8)
@@ -380,6 +419,15 @@ def embedding(b: Builder) -> Graph:
     x = b.op("lookup", words, table=b.array(5, 8))
     x = b.op("add", x, b.constant(7, 8))
     return Graph((words,), (b.dense(x, 3),))
+
+
+def tied_embedding(b: Builder) -> Graph:
+    """The table of words is the weight of the last layer too."""
+    words = input_node("words", Type((7,), "i32"))
+    table = b.array(8, 8)
+    x = b.op("lookup", words, table=table)
+    x = b.op("add", x, b.dense(b.relu(b.dense(x, 5)), 8))
+    return Graph((words,), (b.dense(x, 8, weight=table),))
 
 
 def lstm(b: Builder) -> Graph:
@@ -464,6 +512,7 @@ NETS: Mapping[str, Net] = {
     "flattened": Net(flattened, (6,)),
     "folded": Net(folded, ()),
     "gated": Net(gated, (4,)),
+    "group_norm": Net(group_norm, (4,)),
     "grouped": Net(grouped, (4, 6)),
     "grouped_of_input": Net(grouped_of_input, (2,)),
     "gru": Net(gru, (5,)),
@@ -477,6 +526,7 @@ NETS: Mapping[str, Net] = {
     "one_head": Net(one_head, (6, 7)),
     "outer_product": Net(outer_product, (6,)),
     "output_of_elementwise": Net(output_of_elementwise, ()),
+    "packed_attention": Net(packed_attention, (4,)),
     "padded_channels": Net(padded_channels, (4, 5)),
     "padded_image": Net(padded_image, (6,)),
     "picked": Net(picked, (2,)),
@@ -486,6 +536,7 @@ NETS: Mapping[str, Net] = {
     "residual_to_input": Net(residual_to_input, (6,)),
     "scaled": Net(scaled, (6,)),
     "shared": Net(shared, (6,)),
+    "shared_keys": Net(shared_keys, (2,)),
     "shared_with_input": Net(shared_with_input, (5,)),
     "shuffled": Net(shuffled, (4, 4)),
     "sloped": Net(sloped, (6, 5)),
@@ -493,9 +544,11 @@ NETS: Mapping[str, Net] = {
     "split": Net(split, (4, 4, 5)),
     "squeezed": Net(squeezed, (8, 4)),
     "started": Net(started, (6,)),
+    "tied_embedding": Net(tied_embedding, (8, 5)),
     "tiled": Net(tiled, (4,)),
     "two_outputs": Net(two_outputs, (8,)),
     "unflattened": Net(unflattened, (6,)),
+    "upsampled": Net(upsampled, (6,)),
 }
 
 

@@ -22,7 +22,7 @@ from nets import data  # noqa: E402
 from public_nets import resnet  # noqa: E402
 
 pytestmark = pytest.mark.build
-IMAGES = 32
+IMAGES = 16
 
 
 @pytest.fixture(scope="module")

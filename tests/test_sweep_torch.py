@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,14 @@ import pytest
 from graphs import raises
 from onnx import helper
 from onnx_models import model_of
+from sweep_doubles import run_double
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 's2c[torch]'")
 pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 's2c[report]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 's2c[report]'")
 
-from s2c.adapt import Adapted
-from s2c.ir import Node
 from s2c.sweep.check import make_sweep
-from s2c.sweep.jobs import Files, Say, load_model, run_job, run_with
-from s2c.sweep.recipe import Job, Net, Sweep
+from s2c.sweep.jobs import Files, load_model
+from s2c.sweep.recipe import Sweep
 from s2c.sweep.run import run_sweep
 
 pytestmark = pytest.mark.build
@@ -76,34 +73,6 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     return make_sweep(folder / "net.onnx", LISTS, files, None, epochs=1)
 
 
-# A double of s2c.adapt, so that these tests are of the sweep alone: narrower nets are the net with rounded weights.
-
-
-def round_weights(sweep: Sweep, net: Net, folder: Path, say: Say) -> Adapted:
-    original = load_model(sweep)
-    share = net.budget[1]
-    new: dict[Node, Node] = {}
-    for node in original.nodes():
-        attrs = dict(node.attrs)
-        if share < 1 and "weight" in attrs:
-            attrs["weight"] = np.rint(attrs["weight"] * 2).astype(np.float32) / 2
-        new[node] = replace(node, inputs=tuple(new[each] for each in node.inputs), attrs=attrs)
-    return Adapted(original.mapped(new), original, {"share": share})
-
-
-def run_double(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
-    return run_with(round_weights, sweep, job, folder, say)
-
-
-def run_logged(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
-    """The same, and a line in a file beside the model; the last job hangs until it is killed."""
-    if job.name == "doubts":
-        signal.pause()
-    with (sweep.model.parent / "log").open("a") as log:
-        log.write(f"{job.name} {os.getpid()}\n")
-    return run_double(sweep, job, folder, say)
-
-
 @pytest.fixture(scope="module")
 def done(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep that nothing interrupted."""
@@ -122,7 +91,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 def results(folder: Path) -> dict[str, bytes]:
     """All results but times."""
     found = {}
-    for path in sorted(folder.glob("*/*")) + [folder / "doubts.json"]:
+    for path in [*sorted(folder.glob("*/*")), folder / "doubts.json"]:
         if path.parent.name in ("nets", "points") or path.name == "doubts.json":
             data = path.read_bytes()
             found[path.relative_to(folder).as_posix()] = b"" if b"microseconds" in data else data
@@ -167,7 +136,7 @@ def test_scores_are_those_of_the_net(sweep: Sweep, done: Path) -> None:
 def test_a_killed_sweep_resumes_with_the_same_table(sweep: Sweep, done: Path, tmp_path: Path) -> None:
     folder, log = tmp_path / "out", sweep.model.parent / "log"
     code = (
-        "import pickle, sys; from pathlib import Path; import test_sweep_torch as t; "
+        "import pickle, sys; from pathlib import Path; import sweep_doubles as t; "
         "from s2c.sweep.run import run_sweep; sweep = pickle.loads(Path(sys.argv[1]).read_bytes()); "
         "run_sweep(sweep, Path(sys.argv[2]), 2, None, run=t.run_logged)"
     )
@@ -243,27 +212,29 @@ def test_what_is_wrong_with_data_and_classes_before_any_work(sweep: Sweep, tmp_p
 # Ray
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Mapping[str, Any]]:
-    """Two workers on this machine."""
-    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
-    path = os.pathsep.join([str(TESTS), *sys.path])
-    settings = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False}
-    yield ray.init(address="local", runtime_env={"env_vars": {"PYTHONPATH": path}}, **settings)
-    ray.shutdown()
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of two machines with one core each; both are processes here, with no folder in common."""
+    pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), *sys.path]))
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        machines.add_node(num_cpus=1)
+        yield machines.address
+    finally:
+        machines.shutdown()
 
 
-def test_a_cluster_gives_the_same_results(
-    sweep: Sweep, done: Path, cluster: Mapping[str, Any], tmp_path: Path
-) -> None:
-    run_sweep(sweep, tmp_path / "out", 1, cluster["address"], run=run_double)
+def test_a_cluster_gives_the_same_results(sweep: Sweep, done: Path, cluster: str, tmp_path: Path) -> None:
+    run_sweep(sweep, tmp_path / "out", 1, cluster, run=run_double)
     assert table(tmp_path / "out") == table(done)
     assert results(tmp_path / "out") == results(done)
 
 
 def test_a_cluster_that_is_not_there(sweep: Sweep, tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
-    assert not ray.is_initialized()
+    pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
     found = raises(lambda: run_sweep(sweep, tmp_path / "out", 1, "nowhere", run=refuse))
     assert found.startswith("--ray nowhere: wanted a Ray cluster, found ")
 
@@ -271,10 +242,9 @@ def test_a_cluster_that_is_not_there(sweep: Sweep, tmp_path: Path) -> None:
 # the real thing
 
 
-def test_the_command_line_prunes_and_quantizes(sweep: Sweep, tmp_path: Path) -> None:
-    document = run_sweep(
-        replace(sweep, precisions=("f32", "int8"), targets=("host",)), tmp_path / "out", 2, None, run=run_job
-    )
+def test_nets_are_pruned_and_quantized(sweep: Sweep, tmp_path: Path) -> None:
+    both = replace(sweep, precisions=("f32", "int8"), targets=("host",))
+    document = run_sweep(both, tmp_path / "out", 2, None)
     whole, half = document["points"][:2]
     assert half["macs"] < whole["macs"]
-    assert document["points"][2]["rom_bytes"] < whole["rom_bytes"]
+    assert document["points"][2]["arena_bytes"] < whole["arena_bytes"]

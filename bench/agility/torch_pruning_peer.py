@@ -63,12 +63,13 @@ def prune(module: ResNet, x: Tensor, y: Tensor, method: Method, budget: tuple[st
         iterative_steps=1 if kind == "width" else STEPS,
         ignored_layers=[module.linear],
     )
-    while (kind == "macs" and count_macs(module) > value) or pruner.current_step == 0:
+    places = find_places(module)
+    while (kind == "macs" and macs_of(places) > value) or pruner.current_step == 0:
         assert pruner.current_step < pruner.iterative_steps, "a budget that can't be reached"
         add_gradients(module, importance, x, y)
         for group in pruner.step(interactive=True):
             group.prune()
-            if kind == "macs" and count_macs(module) <= value:
+            if kind == "macs" and macs_of(places) <= value:
                 break
     measure_norms(module, x)
     return module.eval()
@@ -138,22 +139,26 @@ def measure_norms(module: nn.Module, x: Tensor) -> None:
     module(x.float())
 
 
-@torch.no_grad()
 def count_macs(module: nn.Module) -> int:
     """Multiplications of convolutions and dense layers for one image, those with padding too."""
-    total = 0
+    return macs_of(find_places(module))
+
+
+def macs_of(places: Mapping[nn.Module, int]) -> int:
+    return sum(count * layer.weight.numel() for layer, count in places.items())
+
+
+@torch.no_grad()
+def find_places(module: nn.Module) -> dict[nn.Module, int]:
+    """How often a layer's weights are used for one image: pruning leaves that as it is."""
+    places: dict[nn.Module, int] = {}
 
     def count(layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        nonlocal total
-        places = output.numel() // output.shape[1]
-        total += places * layer.weight.numel()
+        places[layer] = output.numel() // output.shape[1]
 
-    hooks = [
-        each.register_forward_hook(count)
-        for each in module.modules()
-        if isinstance(each, nn.Conv2d | nn.Linear)
-    ]
+    layers = [each for each in module.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
+    hooks = [each.register_forward_hook(count) for each in layers]
     module(torch.zeros(IMAGE))
     for hook in hooks:
         hook.remove()
-    return total
+    return places

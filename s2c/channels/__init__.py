@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -69,15 +71,30 @@ class Channels:
         """Multiply-accumulates of the pruned Graph, without making it."""
         kept = self.kept(keep)
         total = 0
+        for macs, units in self.costs:
+            counts = [int(kept[each].sum()) for each in units]
+            total += macs * math.prod(counts) // math.prod(len(each) for each in units)
+        return total
+
+    @cached_property
+    def costs(self) -> list[tuple[int, tuple[np.ndarray, ...]]]:
+        """MACs, with the units of the axes that they are in proportion to; nodes of equal axes, as the steps
+        of an unrolled layer are, count together."""
+        found: dict[tuple[bytes, ...], tuple[int, tuple[np.ndarray, ...]]] = {}
         for node in self.graph.nodes():
             macs = OPS[node.op].macs(node)
-            tensors = [node, *contracted(node)] if macs else []
-            for each in tensors:
-                along = self.along.get(each)
-                if along is not None and (each is node or along.axis == len(each.type.shape) - 1):
-                    macs = macs // len(along.unit) * int(kept[along.unit].sum())
-            total += macs
-        return total
+            units = tuple(self.lost_by(node)) if macs else ()
+            key = tuple(each.tobytes() for each in units)
+            found[key] = (found.get(key, (0, units))[0] + macs, units)
+        return list(found.values())
+
+    def lost_by(self, node: Node) -> Iterator[np.ndarray]:
+        """The units of the axes of a contraction, of its result and of what it sums over."""
+        if node in self.along:
+            yield self.along[node].unit
+        for source in contracted(node):
+            if source in self.along and self.along[source].axis == len(source.type.shape) - 1:
+                yield self.along[source].unit
 
 
 def contracted(node: Node) -> tuple[Node, ...]:

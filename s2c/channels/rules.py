@@ -10,7 +10,7 @@ import numpy as np
 from s2c.channels.labels import FIRST, STAYS, Labels, aligned, reshaped, row, varying
 from s2c.ir import Node
 
-Arrays = dict[tuple[int, str], np.ndarray]
+Arrays = dict[tuple[int, int], np.ndarray]  # by the id of an array and an axis of it
 
 
 @dataclass
@@ -25,17 +25,17 @@ class Labelling:
     def sources(self, node: Node) -> list[np.ndarray]:
         return [self.labels.compress(self.of[each]) for each in node.inputs]
 
-    def fresh(self, array: np.ndarray, count: int) -> np.ndarray:
-        """A label for each output that an array makes, [count]."""
-        key = (id(array), "makes")
+    def fresh(self, array: np.ndarray, axis: int) -> np.ndarray:
+        """The labels of the outputs that an array makes, [extent of the axis]."""
+        key = (id(array), axis)
         if key not in self.arrays:
-            self.arrays[key] = self.labels.fresh(count)
+            self.arrays[key] = self.labels.fresh(array.shape[axis])
         return self.arrays[key]
 
-    def share(self, array: np.ndarray, use: str, labels: np.ndarray, count: int) -> None:
-        """The labels [count] or [1] of one of an array's axes, as another node may have given them before."""
-        wide = np.broadcast_to(labels, count)
-        self.labels.unite(wide, self.arrays.setdefault((id(array), use), wide))
+    def share(self, array: np.ndarray, axis: int, labels: np.ndarray) -> None:
+        """One of an array's axes has these labels, [extent] or [1], wherever else it is used."""
+        wide = np.broadcast_to(labels, array.shape[axis])
+        self.labels.unite(wide, self.arrays.setdefault((id(array), axis), wide))
 
 
 Rule = Callable[[Labelling, Node], np.ndarray]
@@ -91,16 +91,14 @@ def unary(found: Labelling, node: Node) -> np.ndarray:
 def dense(found: Labelling, node: Node) -> np.ndarray:
     """Fresh labels, unless the rows that are contracted have units of their own: then those go through."""
     weight = node.attrs["weight"]
-    outputs, depth = weight.shape
     (source,) = found.sources(node)
     rank = source.ndim
     if varying(source) and source.shape[-1] == 1:
-        fixed = np.full(1, STAYS)
-        found.share(weight, "makes", fixed, outputs)
-        found.share(weight, "reads", fixed, depth)
+        for axis in range(2):
+            found.share(weight, axis, np.full(1, STAYS))
         return source
-    found.share(weight, "reads", found.labels.only(source, rank - 1), depth)
-    return row(found.fresh(weight, outputs), rank, rank - 1)
+    found.share(weight, 1, found.labels.only(source, rank - 1))
+    return row(found.fresh(weight, 0), rank, rank - 1)
 
 
 def conv2d(found: Labelling, node: Node) -> np.ndarray:
@@ -111,12 +109,12 @@ def conv2d(found: Labelling, node: Node) -> np.ndarray:
         source = np.broadcast_to(source, groups * depth)
         if depth == 1 and (outputs == groups or (source >= FIRST).any()):
             made = np.repeat(source, outputs // groups)
-            found.share(weight, "makes", made, outputs)
+            found.share(weight, 0, made)
             return row(made, 4, 3)
         found.labels.unite_along(source.reshape(groups, depth), [0])
         source = source[:depth]
-    found.share(weight, "reads", source, depth)
-    made = found.fresh(weight, outputs)
+    found.share(weight, 3, source)
+    made = found.fresh(weight, 0)
     found.labels.unite_along(made.reshape(groups, -1), [0])
     return row(made, 4, 3)
 
@@ -143,7 +141,7 @@ def lookup(found: Labelling, node: Node) -> np.ndarray:
     table, rank = node.attrs["table"], len(node.type.shape)
     if table.ndim == 1:
         return stays(node)
-    return row(found.fresh(table, table.shape[-1]), rank, rank - 1)
+    return row(found.fresh(table, table.ndim - 1), rank, rank - 1)
 
 
 # what mixes the elements of some axes: there they go as one

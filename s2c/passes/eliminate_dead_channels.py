@@ -139,7 +139,8 @@ def contraction_range(node: Node, source: Range) -> Range:
     axis = 0 if is_channelwise(node) else 1
     low = weighted(above, least, below, most).sum(axis=axis)
     high = weighted(above, most, below, least).sum(axis=axis)
-    return Range(*(finish(node, each).astype(np.float64) for each in (low, high)))
+    least, most = (finish(node, each).astype(np.float64) for each in (low, high))
+    return Range(least, most)
 
 
 def weighted(a: np.ndarray, x: np.ndarray, b: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -26,14 +26,12 @@ class RayWorkers:
     """A class, because it owns the connection and the tasks. Its machines need s2c with the same extras."""
 
     def __init__(self, run: Run, sweep: Sweep, folder: Path, address: str) -> None:
-        self.owns_connection = not ray.is_initialized()
-        if self.owns_connection:
-            try:
-                ray.init(address=address, log_to_driver=False, configure_logging=False)
-            except (ConnectionError, ValueError, RuntimeError) as problem:
-                found = str(problem).splitlines()[0]
-                do = "start one with `ray start --head`, and give its HOST:PORT or auto"
-                raise error(f"--ray {address}", "a Ray cluster", found, do) from None
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
+        except (ConnectionError, ValueError, RuntimeError) as problem:
+            found = str(problem).splitlines()[0]
+            do = "start one with `ray start --head`, and give its HOST:PORT or auto"
+            raise error(f"--ray {address}", "a Ray cluster", found, do) from None
         self.run, self.folder = run, folder
         self.room = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.sweep = ray.put(shipped_sweep(sweep))
@@ -63,8 +61,7 @@ class RayWorkers:
         for task in self.running:
             ray.cancel(task, force=True)
         self.running.clear()
-        if self.owns_connection:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def file_roles(sweep: Sweep) -> dict[str, Path]:

@@ -46,7 +46,8 @@ def run_with(adapt: Adapt, sweep: Sweep, job: Job, folder: Path, say: Say) -> Fi
 
 def adapt_point(sweep: Sweep, net: Net, folder: Path, say: Say) -> Adapted:
     """The pruned and retrained net from the model; the quantized one from that net's file."""
-    from s2c.adapt import Recipe, adapt
+    from s2c.adapt import adapt
+    from s2c.adapt.recipe import Recipe
     from s2c.driver import make_request
 
     checkpoint = folder / CHECKPOINTS / f"{net.name}.pt"

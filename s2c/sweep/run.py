@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2c.adapt import say_nothing
+from s2c.adapt.work import say_nothing
 from s2c.pages.page import make_page
 from s2c.report import to_json
 from s2c.sweep.check import check_contents

@@ -35,17 +35,19 @@ def flip(images: np.ndarray, axes: tuple[int, int], source: Source) -> np.ndarra
 
 def shift(images: np.ndarray, axes: tuple[int, int], source: Source) -> np.ndarray:
     """Each sample moves by some pixels; what comes in repeats the edge, whatever stands for black."""
-    moved = np.moveaxis(images, axes, (1, 2))
+    moved: np.ndarray = np.moveaxis(images, axes, (1, 2))
     rows, columns = (moves(len(moved), extent, source) for extent in moved.shape[1:3])
     samples = np.arange(len(moved))[:, None, None]
-    return np.moveaxis(moved[samples, rows[:, :, None], columns[:, None, :]], (1, 2), axes)
+    result: np.ndarray = np.moveaxis(moved[samples, rows[:, :, None], columns[:, None, :]], (1, 2), axes)
+    return result
 
 
 def moves(samples: int, extent: int, source: Source) -> np.ndarray:
     """[samples, extent]: the index that each position reads."""
     most = extent // SHIFT
     offsets = source.integers(-most, most, samples, endpoint=True)
-    return np.clip(np.arange(extent) + offsets[:, None], 0, extent - 1)
+    rows: np.ndarray = np.clip(np.arange(extent) + offsets[:, None], 0, extent - 1)
+    return rows
 
 
 IMAGE: Mapping[str, Callable[[np.ndarray, tuple[int, int], Source], np.ndarray]] = {

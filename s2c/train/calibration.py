@@ -64,38 +64,29 @@ def rounded(x: Tensor, quant: Quant) -> Tensor:
     return (torch.round(x / scale).add_(quant.zero).clamp_(LOWEST, HIGHEST).sub_(quant.zero)).mul_(scale)
 
 
-def steps_of(graph: Graph, batch: Batch) -> Iterable[tuple[list[Tensor], int]]:
-    """Each call's inputs with its number: one, or of a net with states as many as the second axis holds."""
+def steps_of(graph: Graph, batch: Batch) -> Iterable[list[Tensor]]:
+    """Each call's inputs: one, or of a net with states as many as the second axis holds."""
     if not graph.states:
-        yield list(batch), 0
-        return
-    for step in range(batch[0].shape[1]):
-        yield [each[:, step] for each in batch], step
+        return [list(batch)]
+    return [[each[:, step] for each in batch] for step in range(batch[0].shape[1])]
 
 
-@torch.no_grad()
 def values_of(module: GraphModule, nodes: Sequence[Node], batch: Batch) -> list[Tensor]:
     """The nodes' values over all calls, [calls, samples, *shape]."""
     found: list[list[Tensor]] = []
     states: list[Tensor] = []
     after = [each.next for each in module.graph.states]
-    for inputs, _ in steps_of(module.graph, batch):
-        values = module.values((*nodes, *after), *inputs, states=states)
+    for inputs in steps_of(module.graph, batch):
+        with torch.no_grad():
+            values = module.values((*nodes, *after), *inputs, states=states)
         found.append(values[: len(nodes)])
         states = values[len(nodes) :]
-    return [torch.stack(each) for each in zip(*found, strict=True)]
+    return [torch.stack(each).detach() for each in zip(*found, strict=True)]
 
 
 def observe(module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]) -> dict[Node, Seen]:
     """How the values of each node are spread. Raises CompileError that names where some are not finite."""
-    ends = dict.fromkeys(nodes, (math.inf, -math.inf))
-    for batch in batches:
-        for node, value in zip(nodes, values_of(module, nodes, batch), strict=True):
-            lo, hi = (float(each) for each in torch.aminmax(value))
-            ends[node] = min(ends[node][0], lo), max(ends[node][1], hi)
-            if not (math.isfinite(lo) and math.isfinite(hi)):
-                ends[node] = math.nan, math.nan
-    refuse_infinite(module, ends)
+    ends = find_ends(module, nodes, batches)
     counts = {node: torch.zeros(BINS) for node in nodes}
     for batch in batches:
         for node, value in zip(nodes, values_of(module, nodes, batch), strict=True):
@@ -103,6 +94,21 @@ def observe(module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]
             if hi > lo:
                 counts[node] += torch.histc(value.flatten(), BINS, lo, hi)
     return {node: Seen(*ends[node], counts[node].double().numpy()) for node in nodes}
+
+
+def find_ends(
+    module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]
+) -> dict[Node, tuple[float, float]]:
+    """The least and the largest value of each node. Raises CompileError that names where some are not finite."""
+    ends = {node: (math.inf, -math.inf) for node in nodes}
+    for batch in batches:
+        for node, value in zip(nodes, values_of(module, nodes, batch), strict=True):
+            lo, hi = (float(each) for each in torch.aminmax(value))
+            ends[node] = min(ends[node][0], lo), max(ends[node][1], hi)
+            if not (math.isfinite(lo) and math.isfinite(hi)):
+                ends[node] = math.nan, math.nan
+    refuse_infinite(module, ends)
+    return ends
 
 
 def refuse_infinite(module: GraphModule, ends: Mapping[Node, tuple[float, float]]) -> None:

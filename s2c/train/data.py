@@ -15,7 +15,6 @@ from s2c.ir import Graph, Node, Type
 from s2c.train.npz import MOST_BYTES, Header, check_headers, read_arrays, read_headers
 
 TASKS = ("auto", "classification", "regression", "autoencoder", "distillation")
-LABELLED = ("classification", "regression")
 CHUNK = 1 << 16  # samples whose values are checked at a time
 X, Y = "x", "y"
 
@@ -62,25 +61,33 @@ def load_samples(
     headers: list[dict[str, Header]] = []
     for path in files:
         try:
-            found = read_headers(path)
+            names, wanted = choose_fitting(path, graph, task)
         except CompileError as fault:
             problems += fault.problems
-            continue
-        names, missing = choose(path, graph, found)
-        wanted = {role: found[name] for role, name in names.items()}
-        faults = missing or check_headers(path, {names[role]: each for role, each in wanted.items()})
-        problems += faults or fit_problems(path, graph, names, wanted, task)
-        chosen.append(names)
-        headers.append(wanted)
-    problems += problems or together(files, headers)
+        else:
+            chosen.append(names)
+            headers.append(wanted)
+    problems = problems or together(files, headers)
     if problems:
-        raise CompileError(tuple(problems))
+        raise CompileError(tuple(dict.fromkeys(problems)))
     stored = [read_roles(path, names) for path, names in zip(files, chosen, strict=True)]
     arrays = {role: joined([each[role] for each in stored]) for role in stored[0]}
     targets = arrays.pop(Y, None)
     return make_samples(
         graph, [arrays[f"{X}_{i}"] for i in range(len(graph.inputs))], targets, task, every_class
     )
+
+
+def choose_fitting(path: Path, graph: Graph, task: str) -> tuple[dict[str, str], dict[str, Header]]:
+    """The arrays of a file to read, and their headers, by role; raises CompileError where they do not fit."""
+    found = read_headers(path)
+    names, problems = choose(path, graph, found)
+    headers = {role: found[name] for role, name in names.items()}
+    problems += check_headers(path, {names[role]: each for role, each in headers.items()})
+    problems = problems or fit_problems(path, graph, names, headers, task)
+    if problems:
+        raise CompileError(tuple(problems))
+    return names, headers
 
 
 def choose(path: Path, graph: Graph, found: Collection[str]) -> tuple[dict[str, str], list[Problem]]:
@@ -233,7 +240,7 @@ def target_problems(where: str, graph: Graph, y: Header, task: str, steps: int |
         ]
     if chosen != "regression":
         return []
-    whole = (steps,) * (steps is not None) + kind.shape
+    whole = kind.shape if steps is None else (steps, *kind.shape)
     if squeezed(y.shape[1:]) != squeezed(whole):
         wanted = f"[{','.join(map(str, (count, *whole)))}], as the output (axes of 1 may be missing)"
         return [Problem(where, wanted, str(y), "store the targets in this shape")]
@@ -281,12 +288,7 @@ def make_samples(
 
 def value_problems(role: str, array: np.ndarray, kind: Type) -> list[Problem]:
     """Values that the dtype of an input cannot hold."""
-    limits = (
-        np.finfo(kind.numpy)
-        if kind.numpy.kind == "f"
-        else np.iinfo(kind.numpy if kind.dtype != "bool" else "u1")
-    )
-    lowest, highest = (limits.min, limits.max) if kind.dtype != "bool" else (0, 1)
+    lowest, highest = limits_of(kind)
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
         if part.dtype.kind == "f" and not np.isfinite(part).all():
@@ -297,6 +299,14 @@ def value_problems(role: str, array: np.ndarray, kind: Type) -> list[Problem]:
             found = f"{part.min()} to {part.max()}"
             return [Problem(role, f"values that {kind.dtype} holds", found, "scale or remove them")]
     return []
+
+
+def limits_of(kind: Type) -> tuple[float, float]:
+    """The least and the greatest value that an element can have."""
+    if kind.dtype == "bool":
+        return 0, 1
+    limits = np.finfo(kind.numpy) if kind.numpy.kind == "f" else np.iinfo(kind.numpy)
+    return limits.min, limits.max
 
 
 def label_problems(labels: np.ndarray, classes: int, every_class: bool) -> list[Problem]:

@@ -20,18 +20,32 @@ LEAST_VARIANCE = 1e-12
 
 def compared_nodes(graph: Graph) -> tuple[Node, ...]:
     """What is compared of two nets, by output: the output, or the logits where it is their softmax."""
-    return tuple(logits_of(each) or each for each in graph.outputs)
+    softmaxes = map(softmax_of, graph.outputs)
+    return tuple(
+        each if softmax is None else softmax.inputs[0]
+        for each, softmax in zip(graph.outputs, softmaxes, strict=True)
+    )
 
 
-def logits_of(node: Node) -> Node | None:
-    """The input of the softmax that an output is, also where a reshape keeps its rows."""
+def softmax_of(node: Node) -> Node | None:
+    """The softmax that an output is, also where a reshape keeps its rows."""
     while node.op == "reshape" and node.type.shape[-1:] == node.inputs[0].type.shape[-1:]:
         node = node.inputs[0]
-    return node.inputs[0] if node.op == "softmax" else None
+    return node if node.op == "softmax" else None
+
+
+def factors_of(graph: Graph) -> list[float]:
+    """By output: what its softmax multiplies the logits by."""
+    return [1.0 if each is None else each.attrs["beta"] for each in map(softmax_of, graph.outputs)]
 
 
 def compared_values(module: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """By output [samples, *shape]; of a net with states [samples, steps, *shape]."""
+    """By output [samples, *shape], logits in the unit of e; of a net with states [samples, steps, *shape]."""
+    values = node_values(module, inputs)
+    return [value * factor for value, factor in zip(values, factors_of(module.graph), strict=True)]
+
+
+def node_values(module: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
     nodes = compared_nodes(module.graph)
     states = module.graph.states
     if not states:
@@ -86,7 +100,9 @@ def distance(found: Tensor, taught: Tensor, classes: bool, variance: float) -> T
 
 def make_loss(graph: Graph, samples: Samples, taught: Sequence[Tensor], targets: Tensor | None) -> Loss:
     """taught, targets: of some samples, for their variance."""
-    classes = tuple(samples.task == "classification" or logits_of(node) is not None for node in graph.outputs)
+    classes = tuple(
+        samples.task == "classification" or softmax_of(node) is not None for node in graph.outputs
+    )
     spread = 1.0
     if targets is not None and samples.task != "classification":
         spread = variance_of(targets)

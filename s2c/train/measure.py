@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2c.ir import Graph
 from s2c.train.data import Samples, classes_of
-from s2c.train.losses import compared_values, last_rows, logits_of
+from s2c.train.losses import compared_values, last_rows, softmax_of
 from s2c.train.module import GraphModule, batch_of
 
 BATCH = 250
@@ -64,7 +64,7 @@ def predict(net: GraphModule | Graph, samples: Samples) -> np.ndarray:
 def score(graph: Graph, samples: Samples, found: np.ndarray, taught: np.ndarray | None = None) -> Score:
     """found, taught: what a net and its teacher give for the samples, as `predict` returns it."""
     is_classifier = samples.task == "classification" or (
-        samples.task == "distillation" and classes_of(graph) > 0 and logits_of(graph.outputs[0]) is not None
+        samples.task == "distillation" and classes_of(graph) > 0 and softmax_of(graph.outputs[0]) is not None
     )
     if is_classifier:
         return class_score(samples, torch.from_numpy(found), taught)

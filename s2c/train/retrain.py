@@ -20,7 +20,7 @@ from s2c.ir import Graph
 from s2c.train.augment import Augment, check_augment
 from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
 from s2c.train.data import Samples
-from s2c.train.losses import Loss, compared_values, make_loss
+from s2c.train.losses import compared_values, make_loss
 from s2c.train.measure import Score, needs_teacher, score
 from s2c.train.module import GraphModule, batch_of
 from s2c.train.rates import RATE, make_optimizer, rate_share
@@ -30,6 +30,7 @@ FEW = 10  # samples: with fewer, all are trained on, and held too
 SEEN = 1024  # samples by which normalisation, variances and noise are measured
 LEAST_PATIENCE = 5  # epochs
 PATIENCE = 0.5  # the share of the epochs without a better held loss after which training stops
+MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
 AVERAGE = 0.99  # of each step is kept in the running mean of the weights, which is what is held
 
 
@@ -156,14 +157,15 @@ class Run:
             self.student.normalise(batches)
         arrays = self.samples.batch(some)
         self.augment = Augment(self.student.graph, self.training.augment, arrays)
-        taught = [torch.cat(each) for each in zip(*map(self.ask, batches), strict=True)]
+        taught = self.ask_all(self.teacher, some)
         targets = self.targets(some, batch_of(arrays))
         self.loss = make_loss(self.student.graph, self.samples, taught, targets)
         self.optimizer, self.rates = make_optimizer(self.student, batches, self.training.rate)
         self.known: list[Tensor] | None = None
-        if not self.training.augment:
-            self.known = self.ask_all(np.arange(len(self.samples)))
-        self.taught_held = self.ask_all(self.held)
+        outputs = sum(each[0].numel() for each in taught)
+        if not self.training.augment and len(self.samples) * outputs <= MOST_KNOWN:
+            self.known = self.ask_all(self.teacher, np.arange(len(self.samples)))
+        self.taught_held = self.ask_all(self.teacher, self.held)
         self.average = copied(self.student.state_dict())
         self.epochs: list[Epoch] = []
         self.best, self.best_state, self.steps = 0, copied(self.average), 0
@@ -181,14 +183,10 @@ class Run:
             return inputs[0].reshape(len(rows), *self.student.graph.outputs[0].type.shape)
         return None if self.samples.targets is None else torch.from_numpy(self.samples.targets[rows])
 
-    @torch.no_grad()
-    def ask(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        return compared_values(self.teacher, inputs)
-
-    def ask_all(self, rows: np.ndarray) -> list[Tensor]:
-        """What the teacher says to samples as they are, by output."""
+    def ask_all(self, net: GraphModule, rows: np.ndarray) -> list[Tensor]:
+        """What a net says to samples as they are, by output."""
         step = self.training.batch
-        parts = [self.ask(self.inputs(rows[i : i + step])) for i in range(0, len(rows), step)]
+        parts = [ask(net, self.inputs(rows[i : i + step])) for i in range(0, len(rows), step)]
         return [torch.cat(each) for each in zip(*parts, strict=True)]
 
     # one epoch
@@ -222,9 +220,10 @@ class Run:
 
     def step(self, rows: np.ndarray, source: np.random.Generator, share: float) -> float:
         inputs = batch_of(self.augment(self.samples.batch(rows), source))
-        taught = (
-            self.ask(inputs) if self.known is None else [each[torch.from_numpy(rows)] for each in self.known]
-        )
+        if self.known is None:
+            taught = ask(self.teacher, inputs)
+        else:
+            taught = [each[torch.from_numpy(rows)] for each in self.known]
         found = compared_values(self.student, inputs)
         loss = self.loss(found, taught, self.targets(rows, inputs))
         value = float(loss.detach())
@@ -238,9 +237,8 @@ class Run:
         self.follow()
         return value
 
-    @torch.no_grad()
     def follow(self) -> None:
-        """The running mean of the weights, at first of few steps."""
+        """Moves the running mean of the weights, at first of few steps."""
         self.steps += 1
         keep = min(AVERAGE, self.steps / (self.steps + 10))
         for key, value in self.student.state_dict().items():
@@ -268,18 +266,12 @@ class Run:
         if self.checkpoint is not None:
             save_checkpoint(self.checkpoint, self.digest, self.state())
 
-    @torch.no_grad()
     def judge(self, state: State) -> tuple[float, Score]:
         """Loss and score of the held part with these weights."""
         current = copied(self.student.state_dict())
         self.student.load_state_dict(state)
-        self.student.eval()
-        parts = []
-        for start in range(0, len(self.held), self.training.batch):
-            rows = self.held[start : start + self.training.batch]
-            parts.append(compared_values(self.student, self.inputs(rows)))
+        found = self.ask_all(self.student.eval(), self.held)
         self.student.load_state_dict(current)
-        found = [torch.cat(each) for each in zip(*parts, strict=True)]
         targets = self.targets(self.held, self.inputs(self.held))
         samples = self.samples.part(self.held)
         taught = self.taught_held[0].numpy() if needs_teacher(samples) else None
@@ -315,6 +307,12 @@ class Run:
         self.student.load_state_dict(self.best_state)
         self.student.eval()
         return History(self.start.kind, self.start.value, tuple(self.epochs), self.best)
+
+
+def ask(net: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """What a net gives, by output, to compare with or to be judged."""
+    with torch.no_grad():
+        return compared_values(net, inputs)
 
 
 def copied(state: State) -> State:

@@ -1,0 +1,393 @@
+"""Training: it brings back what was lost, equally for equal seeds, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import GEOMETRY, raises, relu, single, tensor
+
+torch = pytest.importorskip("torch")
+
+from s2c import oracle  # noqa: E402
+from s2c.ir import Graph, Node, State, state_node  # noqa: E402
+from s2c.ops import make  # noqa: E402
+from s2c.train import retrain as training_module  # noqa: E402
+from s2c.train.data import Samples, make_samples  # noqa: E402
+from s2c.train.losses import compared_nodes  # noqa: E402
+from s2c.train.measure import measure  # noqa: E402
+from s2c.train.module import GraphModule  # noqa: E402
+from s2c.train.rates import natural_scales, rate_share  # noqa: E402
+from s2c.train.retrain import Progress, Training, retrain, split  # noqa: E402
+
+CLASSES = 3
+SHORT = Training(epochs=4, batch=32, rate=0.03)
+
+
+def dense(x: Node, outputs: int, source: np.random.Generator, layer: str) -> Node:
+    width = x.type.shape[-1]
+    weight = (source.normal(size=(outputs, width)) / width**0.5).astype(np.float32)
+    bias = source.normal(size=outputs).astype(np.float32) / 4
+    return make("dense", (x,), layer, weight=weight, bias=bias)
+
+
+def classifier(seed: int, scale: float = 1.0) -> Graph:
+    """f32[1,6,6,2] in parts of scale, to the shares of CLASSES: a convolution, a pool, a dense layer."""
+    source = np.random.default_rng(seed)
+    x = tensor("x", 1, 6, 6, 2)
+    weight = (source.normal(size=(8, 3, 3, 2)) / scale / 4).astype(np.float32)
+    bias = source.normal(size=8).astype(np.float32) / 4
+    y = make("conv2d", (x,), "c", weight=weight, bias=bias, groups=1, lo=0.0, **GEOMETRY)
+    flat = make("reshape", (y,), "f", shape=(1, y.type.size))
+    return single(make("softmax", (dense(flat, CLASSES, source, "d"),), "s", beta=2.0), x)
+
+
+def perceptron(seed: int, outputs: int = 4) -> Graph:
+    source = np.random.default_rng(seed)
+    x = tensor("x", 1, 4)
+    return single(dense(relu(dense(x, 12, source, "a"), "r"), outputs, source, "b"), x)
+
+
+def recurrent(seed: int) -> Graph:
+    """Leaks what it kept, adds what it reads."""
+    source = np.random.default_rng(seed)
+    x = tensor("x", 1, 3)
+    state = state_node(np.zeros((1, 5), np.float32), "state")
+    total = make("add", (dense(x, 5, source, "a"), dense(state, 5, source, "b")), "sum")
+    kept = relu(total, "kept")
+    return Graph((x,), (dense(kept, 2, source, "c"),), states=(State(state, kept),))
+
+
+def images(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, 6, 6, 2)).astype(np.float32)
+
+
+def labelled(teacher: Graph, count: int = 320, scale: float = 1.0) -> Samples:
+    x = images(count)
+    y = np.array([int(oracle.run(teacher, each[None])[0].argmax()) for each in x])
+    return make_samples(teacher, [x * np.float32(scale)], y)
+
+
+def disturbed(graph: Graph, seed: int = 1, amount: float = 1.0) -> Graph:
+    """Every array of the net, with noise of its own size."""
+    source = np.random.default_rng(seed)
+
+    def rule(node: Node, _: object) -> Node | None:
+        arrays = {key: value for key, value in node.attrs.items() if isinstance(value, np.ndarray)}
+        if not arrays or node.op == "state":
+            return None
+        noise = {key: amount * value.std() * source.normal(size=value.shape) for key, value in arrays.items()}
+        return node.with_attrs(
+            **{key: (arrays[key] + each).astype(np.float32) for key, each in noise.items()}
+        )
+
+    return graph.rewrite(rule)
+
+
+def arrays_of(graph: Graph) -> list[np.ndarray]:
+    return [
+        value
+        for node in graph.nodes()
+        for _, value in sorted(node.attrs.items())
+        if isinstance(value, np.ndarray)
+    ]
+
+
+def same(a: Graph, b: Graph) -> bool:
+    pairs = zip(arrays_of(a), arrays_of(b), strict=True)
+    return all(one.tobytes() == other.tobytes() for one, other in pairs)
+
+
+def trained(
+    student: Graph,
+    teacher: Graph,
+    samples: Samples,
+    training: Training = SHORT,
+    checkpoint: Path | None = None,
+    progress: Callable[[Progress], None] = lambda step: None,
+) -> tuple[Graph, training_module.History]:
+    module = GraphModule(student)
+    history = retrain(module, teacher, samples, training, checkpoint, progress)
+    assert not module.training
+    return module.to_graph(), history
+
+
+# it learns
+
+
+@pytest.mark.parametrize("augment", [(), ("flip", "shift", "noise")])
+def test_comes_back_to_its_teacher(augment: tuple[str, ...]) -> None:
+    teacher = classifier(0)
+    student = disturbed(teacher)
+    samples = make_samples(teacher, [images(640)])
+    test = make_samples(teacher, [images(200, 1)])
+    before = measure(student, test, teacher)
+    graph, history = trained(student, teacher, samples, replace(SHORT, epochs=8, augment=augment))
+    after = measure(graph, test, teacher)
+    assert before.kind == after.kind == history.kind == "agreement"
+    assert before.value < 0.7 and after.value > 0.88, (before.value, after.value)
+    assert after.is_better(before) and not before.is_better(after)
+    assert history.epochs[history.best - 1].held_loss == min(each.held_loss for each in history.epochs)
+    assert history.epochs[-1].loss < history.epochs[0].loss / 2
+
+
+def test_learns_labels_that_the_teacher_does_not_know() -> None:
+    teacher, other = classifier(0), classifier(5)
+    x = images(640)
+    y = np.array([int(oracle.run(other, each[None])[0].argmax()) for each in x])
+    samples = make_samples(teacher, [x], y)
+    before = measure(teacher, samples)
+    graph, history = trained(teacher, teacher, samples, replace(SHORT, epochs=8))
+    assert history.kind == "accuracy"
+    assert measure(graph, samples).value > before.value + 0.1
+
+
+@pytest.mark.parametrize("task", ["autoencoder", "regression", "distillation"])
+def test_errors_shrink(task: str) -> None:
+    teacher = perceptron(0)
+    x = np.random.default_rng(0).normal(size=(640, 4)).astype(np.float32)
+    y = np.tanh(x[:, ::-1] * 2) if task == "regression" else None
+    samples = make_samples(teacher, [x], y, task)
+    student = disturbed(teacher)
+    graph, history = trained(student, teacher, samples, replace(SHORT, epochs=10))
+    before, after = (measure(each, samples, teacher) for each in (student, graph))
+    assert history.kind == before.kind == "error" and after.is_better(before)
+    assert after.value < before.value * (0.1 if task == "distillation" else 0.7)
+
+
+def test_nets_with_states() -> None:
+    teacher = recurrent(0)
+    student = disturbed(teacher, amount=0.5)
+    x = np.random.default_rng(0).normal(size=(200, 6, 3))
+    samples = make_samples(teacher, [x])
+    graph, _ = trained(student, teacher, samples, replace(SHORT, epochs=10))
+    before, after = (measure(each, samples, teacher) for each in (student, graph))
+    assert after.value < before.value / 5
+    calls = [(x[0, step][None].astype(np.float32),) for step in range(6)]
+    wanted = np.concatenate([each[0] for each in oracle.run_sequence(teacher, calls)])
+    found = np.concatenate([each[0] for each in oracle.run_sequence(student, calls)])
+    one = make_samples(teacher, [x[:1]])
+    assert measure(student, one, teacher).value == pytest.approx(np.square(wanted - found).mean(), rel=1e-4)
+
+
+def test_scale_of_the_inputs_does_not_matter() -> None:
+    scores = []
+    for scale in (1.0, 255.0, 1 / 255):
+        teacher = classifier(0, scale)
+        samples = make_samples(teacher, [images(640) * np.float32(scale)])
+        graph, _ = trained(disturbed(teacher), teacher, samples)
+        scores.append(measure(graph, samples, teacher).value)
+    assert max(scores) - min(scores) < 0.03 and min(scores) > 0.8, scores
+
+
+def test_rounds() -> None:
+    """What a round leaves is what the next one starts from, as in gradual pruning."""
+    teacher = classifier(0)
+    samples = make_samples(teacher, [images(640)])
+    first, one = trained(disturbed(teacher), teacher, samples)
+    _, two = trained(first, teacher, samples)
+    assert abs(two.start - one.epochs[one.best - 1].held) < 0.03
+    assert min(each.held_loss for each in two.epochs) <= min(each.held_loss for each in one.epochs)
+
+
+def test_few_samples() -> None:
+    teacher = classifier(0)
+    for count in (1, 2, 9, 11):
+        graph, history = trained(disturbed(teacher), teacher, make_samples(teacher, [images(count)]))
+        assert np.isfinite(history.epochs[-1].loss)
+        assert all(np.isfinite(each).all() for each in arrays_of(graph))
+
+
+def test_leaves_the_best_state_and_stops() -> None:
+    """A net that is its own teacher cannot become better."""
+    teacher = classifier(0)
+    samples = make_samples(teacher, [images(64)])
+    graph, history = trained(teacher, teacher, samples, replace(SHORT, epochs=40))
+    assert history.best == 0 and history.start == 1 and len(history.epochs) == 20
+    for a, b in zip(arrays_of(teacher), arrays_of(graph), strict=True):
+        np.testing.assert_allclose(a, b, 1e-4, 1e-5)
+
+
+# equal seeds, interruptions
+
+
+def test_equal_seeds_give_equal_bytes() -> None:
+    teacher = classifier(0)
+    samples = labelled(teacher)
+    training = replace(SHORT, augment=("flip", "noise"))
+    one, history = trained(disturbed(teacher), teacher, samples, training)
+    again, same_history = trained(disturbed(teacher), teacher, samples, training)
+    other, _ = trained(disturbed(teacher), teacher, samples, replace(training, seed=1))
+    assert same(one, again) and history == same_history and not same(one, other)
+
+
+def test_settings_of_torch_stay() -> None:
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    trained(classifier(0), classifier(0), labelled(classifier(0), 20), replace(SHORT, epochs=1))
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(epoch: int, batch: int) -> Callable[[Progress], None]:
+    def hear(step: Progress) -> None:
+        if (step.epoch, step.batch) == (epoch, batch):
+            raise Stop
+
+    return hear
+
+
+@pytest.mark.parametrize("place", [(1, 2), (2, 1), (4, 9)])
+def test_resumes_as_if_nothing_had_been(place: tuple[int, int], tmp_path: Path) -> None:
+    teacher = classifier(0)
+    samples, path = labelled(teacher), tmp_path / "checkpoint"
+    training = replace(SHORT, augment=("flip",))
+    whole, history = trained(disturbed(teacher), teacher, samples, training)
+    with pytest.raises(Stop):
+        trained(disturbed(teacher), teacher, samples, training, path, stop_at(*place))
+    assert path.exists() == (place[0] > 1)
+    resumed, same_history = trained(disturbed(teacher), teacher, samples, training, path)
+    assert same(whole, resumed) and history == same_history
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    again, _ = trained(
+        disturbed(teacher), teacher, samples, training, path, lambda step: pytest.fail("trains")
+    )
+    assert same(whole, again)
+
+
+def test_refuses_foreign_checkpoints(tmp_path: Path) -> None:
+    teacher, path = classifier(0), tmp_path / "checkpoint"
+    samples, student = labelled(teacher), disturbed(teacher)
+    trained(student, teacher, samples, SHORT, path)
+    message = (
+        f"{path}: wanted a checkpoint of this model, data and flags, found one of others; "
+        "delete it to start anew, or name another file"
+    )
+    fewer = samples.part(slice(0, 310))
+    assert samples.targets is not None
+    relabelled = replace(samples, targets=(samples.targets + 1) % CLASSES)
+    cases = [
+        (student, teacher, fewer, SHORT),
+        (student, teacher, relabelled, SHORT),
+        (disturbed(teacher, 2), teacher, samples, SHORT),
+        (student, disturbed(teacher), samples, SHORT),
+        (student, teacher, samples, replace(SHORT, seed=1)),
+    ]
+    for case in cases:
+        assert raises(lambda case=case: trained(*case, path)) == message
+    for content in (b"", b"nonsense", path.read_bytes()[:-100]):
+        path.write_bytes(content)
+        assert raises(lambda: trained(student, teacher, samples, SHORT, path)) == (
+            f"{path}: wanted a checkpoint, found a file that cannot be read as one; "
+            "delete it to start anew, or name another file"
+        )
+
+
+def test_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "checkpoint"
+    net = classifier(0)
+    assert raises(lambda: trained(net, net, labelled(net, 20), SHORT, path)) == (
+        f"{path}: wanted a checkpoint to write, found No such file or directory; "
+        "free some space or choose another folder"
+    )
+
+
+# time and progress
+
+
+def test_hears_of_each_batch() -> None:
+    teacher = classifier(0)
+    steps: list[Progress] = []
+    trained(disturbed(teacher), teacher, labelled(teacher, 100), SHORT, None, steps.append)
+    assert [(each.epoch, each.batch) for each in steps] == [(a, b) for a in range(1, 5) for b in range(1, 4)]
+    assert all(each.epochs == 4 and each.batches == 3 and each.held is not None for each in steps)
+    np.testing.assert_allclose([each.share for each in steps], np.arange(1, 13) / 12)
+
+
+def test_minutes_are_an_upper_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which each look takes a second."""
+    teacher = classifier(0)
+    now = [0.0]
+
+    def tick() -> float:
+        now[0] += 1
+        return now[0]
+
+    monkeypatch.setattr(training_module.time, "monotonic", tick)
+    steps: list[Progress] = []
+    training = replace(SHORT, epochs=1000, minutes=1.0)
+    trained(disturbed(teacher), teacher, labelled(teacher), training, None, steps.append)
+    assert 40 < now[0] < 70 and steps[-1].share > 0.9 and len(steps) > 20
+
+
+def test_rate_rises_and_falls() -> None:
+    shares = [rate_share(each) for each in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(shares))
+    assert shares[peak] == 1 and 0 < shares[0] < 0.05 and shares[-1] < 1e-6 and 3 <= peak <= 10
+    assert shares[:peak] == sorted(shares[:peak]) and shares[peak:] == sorted(shares[peak:], reverse=True)
+
+
+def test_every_parameter_has_a_scale() -> None:
+    module = GraphModule(classifier(0))
+    batches = [[torch.from_numpy(images(50)[:, None])]]
+    weights = {name for name, _ in module.named_parameters()}
+    assert set(natural_scales(module, batches)) == weights
+    module.normalise(batches)
+    found = natural_scales(module, batches)
+    assert len(found) == len(weights) + 1 and all(each > 0 for each in found.values())
+
+
+def test_divergence_is_an_error() -> None:
+    net = classifier(0)
+    samples = labelled(net)
+    assert raises(lambda: trained(net, net, samples, replace(SHORT, rate=1e30))) == (
+        "training: wanted a finite loss, found nan in epoch 1 at a rate of 1e+30; train at a lower rate"
+    )
+
+
+# what is compared and measured
+
+
+def test_compares_logits() -> None:
+    net = classifier(0)
+    assert [each.op for each in compared_nodes(net)] == ["dense"]
+    flat = make("reshape", (net.outputs[0],), "r", shape=(1, 1, CLASSES))
+    assert [each.op for each in compared_nodes(single(flat, net.inputs[0]))] == ["dense"]
+    assert [each.op for each in compared_nodes(perceptron(0))] == ["dense"]
+
+
+def test_score_of_a_classifier() -> None:
+    net = classifier(0)
+    x, y = images(40), np.arange(40) % CLASSES
+    found = measure(net, make_samples(net, [x], y))
+    shares = np.concatenate([oracle.run(net, each[None])[0] for each in x])
+    guesses = shares.argmax(1)
+    assert found.predictions is not None and found.certainty is not None
+    np.testing.assert_array_equal(found.predictions, guesses)
+    np.testing.assert_allclose(found.certainty, shares[np.arange(40), y], 1e-4, 1e-6)
+    assert found.kind == "accuracy" and found.value == (guesses == y).mean()
+    assert found.total == (14, 13, 13)
+    assert found.right == tuple(int(((guesses == y) & (y == each)).sum()) for each in range(CLASSES))
+
+
+def test_score_of_an_autoencoder() -> None:
+    net = perceptron(0)
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    wanted = np.mean([np.square(oracle.run(net, each[None])[0] - each).mean() for each in x])
+    found = measure(net, make_samples(net, [x], None, "autoencoder"))
+    assert found.kind == "error" and found.value == pytest.approx(wanted, rel=1e-5)
+
+
+def test_holds_back_the_same_share_of_each_class() -> None:
+    net = classifier(0)
+    y = np.repeat([0, 1, 2], [200, 80, 20])
+    samples = make_samples(net, [images(300)], y)
+    held, rest = split(samples, 0)
+    assert sorted([*held, *rest]) == list(range(300))
+    assert np.bincount(y[held]).tolist() == [20, 8, 2]
+    assert (held != split(samples, 1)[0]).any() and (held == split(samples, 0)[0]).all()
