@@ -6,7 +6,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,24 +124,24 @@ def show_digits(console: Console, result: Result, images: np.ndarray, labels: np
 
 
 def sweep_command(out: Path) -> list[str]:
+    model, train, test = (str(typed(HERE / f"digits{rest}")) for rest in (".onnx", "_train.npz", "_test.npz"))
     return [
-        *("sweep", str(HERE / "digits.onnx"), "-o", str(out / "widths")),
-        *("--width", ",".join(map(str, WIDTHS)), "--target", ",".join(TARGETS)),
-        *("--data", str(HERE / "digits_train.npz"), "--test", str(HERE / "digits_test.npz")),
-        *("--precision", "f32", "--epochs", str(EPOCHS)),
+        *("sweep", model, "-o", str(typed(out / "widths"))),
+        *("--width", ",".join(map(str, WIDTHS)), "--precision", "f32", "--target", ",".join(TARGETS)),
+        *("--data", train, "--test", test, "--epochs", str(EPOCHS)),
     ]
 
 
-def shorten(words: Sequence[str]) -> str:
-    """Paths as the user types them here."""
-    return " ".join(word.removeprefix(f"{Path.cwd()}/") for word in words)
+def typed(path: Path) -> Path:
+    """As the user types it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def sweep_widths(console: Console, out: Path) -> None:
     """By the command itself, so that what is shown is what it prints."""
     command = sweep_command(out)
     console.print("\nThe float32 net with half and a quarter of its channels, retrained:\n", style="bold")
-    console.print(f"$ s2c {shorten(command)}\n", highlight=False, soft_wrap=True)
+    console.print(f"  .venv/bin/s2c {' '.join(command)}\n", highlight=False, soft_wrap=True)
     sys.stdout.flush()
     done = subprocess.run([Path(sys.executable).with_name("s2c"), *command], check=False)
     if done.returncode != 0:
@@ -198,9 +197,7 @@ def explain(results: list[Result]) -> str:
 
 
 def next_commands(result: Result) -> list[str]:
-    folder = (
-        result.folder.relative_to(Path.cwd()) if result.folder.is_relative_to(Path.cwd()) else result.folder
-    )
+    folder = typed(result.folder)
     return [
         f".venv/bin/s2c inspect {folder}   # its layers",
         f".venv/bin/s2c verify {folder}    # its proofs",

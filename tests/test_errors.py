@@ -1,4 +1,4 @@
-"""Every error of the core with its whole message; readers, backends and command line have their own tests."""
+"""Every error of the core with its whole message; readers, training and command line have their own tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_
 
 PACKAGE = Path(s2c.__file__).parent
 ELSEWHERE = (
+    "adapt/",
+    "quantization/",
     "readers/",
+    "sweep/",
+    "train/",
+    "arguments.py",
     "bench.py",
     "cli.py",
     "errors.py",

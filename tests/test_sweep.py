@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import raises
+from typer.testing import CliRunner
 
+from s2c.cli import app
 from s2c.errors import CompileError, error
 from s2c.sweep import store
 from s2c.sweep.check import make_sweep
@@ -97,6 +100,21 @@ def test_missing_packages_are_named(files: tuple[Path, Path], monkeypatch: pytes
         "s2c sweep: wanted matplotlib, found it is not installed; pip install 's2c[report]'",
         "s2c sweep: wanted jinja2, found it is not installed; pip install 's2c[report]'",
         "s2c sweep: wanted ray, found it is not installed; pip install 's2c[cluster]'",
+    ]
+
+
+def test_the_command_line_says_what_is_wrong(files: tuple[Path, Path]) -> None:
+    model, data = files
+    arguments = ["sweep", str(model), "-o", "out", "--width", "2", "--test", str(data), "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--precision", "f32"])
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"] == [
+        {
+            "layer": "--width",
+            "wanted": "shares above 0 and at most 1, each once",
+            "found": "2",
+            "do": "e.g. --width 0.75,0.5",
+        }
     ]
 
 
@@ -277,6 +295,12 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="power cut"):
         store.write_file(tmp_path / "result.json", b"new")
     assert (tmp_path / "result.json").read_bytes() == b"old"
+
+
+def test_a_draft_of_a_killed_sweep_is_no_stranger(sweep: Sweep, tmp_path: Path) -> None:
+    enter(tmp_path / "out", sweep)
+    (tmp_path / "out" / ".sweep.csv.draft").touch()
+    enter(tmp_path / "out", sweep)
 
 
 # results

@@ -195,17 +195,16 @@ def test_what_is_wrong_with_data_and_classes_before_any_work(sweep: Sweep, tmp_p
     images = np.zeros((4, 1, SIDE, SIDE), np.float32)
     np.savez(tmp_path / "unlabelled.npz", x=images)
     np.savez(tmp_path / "nan.npz", x=images * np.nan, y=np.arange(4) % CLASSES)
-    broken = replace(sweep, data=(tmp_path / "nan.npz",), test=(tmp_path / "unlabelled.npz",))
+    files = {"data": (tmp_path / "nan.npz",), "test": (tmp_path / "unlabelled.npz",)}
+    broken = replace(sweep, **files, augment=("spin",), classes=("a", "b"))
     lines = raises(lambda: run_sweep(broken, tmp_path / "out", 1, None, run=refuse)).splitlines()
-    assert len(lines) == 2 and "found NaN in sample 0" in lines[0]
-    assert lines[1] == (
+    assert lines[0].startswith("--augment: wanted one of ")
+    assert "found NaN in sample 0" in lines[1]
+    assert lines[2:] == [
         "unlabelled.npz: wanted test data with answers, found no array y; "
-        "add y: a class for each sample, or the wanted output; or choose --task autoencoder"
-    )
-    named = replace(sweep, classes=("a", "b"))
-    assert raises(lambda: run_sweep(named, tmp_path / "out", 1, None, run=refuse)) == (
-        "--classes: wanted 3 names, one a line, found 2; name each class that the net gives"
-    )
+        "add y: a class for each sample, or the wanted output; or choose --task autoencoder",
+        "--classes: wanted 3 names, one a line, found 2; name each class that the net gives",
+    ]
     assert not (tmp_path / "out").exists()
 
 
@@ -236,15 +235,18 @@ def test_a_cluster_gives_the_same_results(sweep: Sweep, done: Path, cluster: str
 def test_a_cluster_that_is_not_there(sweep: Sweep, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="ray is not installed: pip install 's2c[cluster]'")
     found = raises(lambda: run_sweep(sweep, tmp_path / "out", 1, "nowhere", run=refuse))
-    assert found.startswith("--ray nowhere: wanted a Ray cluster, found ")
+    assert found == (
+        "--ray nowhere: wanted a Ray cluster, found Invalid address format: nowhere; "
+        "start one with `ray start --head`, and give its HOST:PORT or auto"
+    )
 
 
 # the real thing
 
 
 def test_nets_are_pruned_and_quantized(sweep: Sweep, tmp_path: Path) -> None:
-    both = replace(sweep, precisions=("f32", "int8"), targets=("host",))
-    document = run_sweep(both, tmp_path / "out", 2, None)
-    whole, half = document["points"][:2]
-    assert half["macs"] < whole["macs"]
-    assert document["points"][2]["arena_bytes"] < whole["arena_bytes"]
+    settings = {"budgets": (("width", 0.5),), "precisions": ("f32", "int8"), "targets": ("host",)}
+    document = run_sweep(replace(sweep, **settings), tmp_path / "out", 2, None)
+    half, quantized = document["points"]
+    assert half["macs"] < document["nets"][1]["report"]["macs"]["original"]
+    assert quantized["arena_bytes"] < half["arena_bytes"]

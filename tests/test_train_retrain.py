@@ -71,7 +71,7 @@ def labelled(teacher: Graph, count: int = 320, scale: float = 1.0) -> Samples:
     return make_samples(teacher, [x * np.float32(scale)], y)
 
 
-def disturbed(graph: Graph, seed: int = 1, amount: float = 1.0) -> Graph:
+def disturbed(graph: Graph, seed: int = 1, amount: float = 0.5) -> Graph:
     """Every array of the net, with noise of its own size."""
     source = np.random.default_rng(seed)
 
@@ -122,13 +122,13 @@ def trained(
 def test_comes_back_to_its_teacher(augment: tuple[str, ...]) -> None:
     teacher = classifier(0)
     student = disturbed(teacher)
-    samples = make_samples(teacher, [images(640)])
-    test = make_samples(teacher, [images(200, 1)])
+    samples = make_samples(teacher, [images(1000)])
+    test = make_samples(teacher, [images(400, 1)])
     before = measure(student, test, teacher)
     graph, history = trained(student, teacher, samples, replace(SHORT, epochs=8, augment=augment))
     after = measure(graph, test, teacher)
     assert before.kind == after.kind == history.kind == "agreement"
-    assert before.value < 0.7 and after.value > 0.88, (before.value, after.value)
+    assert before.value < 0.8 and after.value > 0.92, (before.value, after.value)
     assert after.is_better(before) and not before.is_better(after)
     assert history.epochs[history.best - 1].held_loss == min(each.held_loss for each in history.epochs)
     assert history.epochs[-1].loss < history.epochs[0].loss / 2
@@ -160,7 +160,7 @@ def test_errors_shrink(task: str) -> None:
 
 def test_nets_with_states() -> None:
     teacher = recurrent(0)
-    student = disturbed(teacher, amount=0.5)
+    student = disturbed(teacher)
     x = np.random.default_rng(0).normal(size=(200, 6, 3))
     samples = make_samples(teacher, [x])
     graph, _ = trained(student, teacher, samples, replace(SHORT, epochs=10))

@@ -1,7 +1,7 @@
-"""Free Spoken Digit Dataset (fsdd/fsdd.npz of S2C_DATA) -> what MLPerf Tiny's keyword spotter reads, calibration.npz.
+"""Free Spoken Digit Dataset (fsdd/fsdd.npz of S2C_DATA) -> what MLPerf Tiny's keyword spotter reads, as .npz.
 
-The features are those of that benchmark's training (keyword_spotting/get_dataset.py): 16 kHz, windows of 30 ms every
-20 ms, 40 mel bands of 20 Hz to 4 kHz, 10 cepstral coefficients. The recordings' 8 kHz hold all that they read.
+The features are those of that benchmark's training (keyword_spotting/get_dataset.py): 16 kHz, windows of 30 ms
+every 20 ms, 40 mel bands of 20 Hz to 4 kHz, 10 cepstral coefficients. Recordings of 8 kHz hold all of that.
 """
 
 from __future__ import annotations
@@ -58,16 +58,20 @@ def features(pcm: np.ndarray, bank: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(power @ bank + FLOOR) @ cosines(), np.float32)
 
 
+def load(count: int) -> np.ndarray:
+    """The features of so many recordings, evenly chosen: [count, 1, 49, 10, 1]."""
+    with np.load(DATA / "fsdd/fsdd.npz") as file:
+        recordings, pcm = list(pairwise(file["offsets"])), file["pcm"]
+    bank = filters()
+    chosen = np.linspace(0, len(recordings) - 1, count).astype(int)
+    x = np.stack([features(pcm[slice(*recordings[index])], bank) for index in chosen])
+    return np.asarray(x[:, None, :, :, None])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("calibration.npz"))
-    with np.load(DATA / "fsdd/fsdd.npz") as file:
-        recordings = list(pairwise(file["offsets"]))
-        pcm = file["pcm"]
-    chosen = np.linspace(0, len(recordings) - 1, COUNT).astype(int)
-    bank = filters()
-    x = np.stack([features(pcm[slice(*recordings[index])], bank) for index in chosen])
-    np.savez(parser.parse_args().out, x=x[:, None, :, :, None])
+    np.savez(parser.parse_args().out, x=load(COUNT))
 
 
 if __name__ == "__main__":

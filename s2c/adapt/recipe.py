@@ -13,6 +13,7 @@ from s2c.arguments import parse_latency
 from s2c.driver import Request
 from s2c.errors import CompileError, Problem, error
 from s2c.importance import METHODS
+from s2c.readers import self_contained
 
 # Measured on resnet8 and ResNet-20 by bench/agility: the best of METHODS after retraining.
 DEFAULT_METHOD = "taylor"
@@ -52,7 +53,8 @@ class Recipe:
     def digest(self) -> str:
         """SHA-256 of the model, the flags and the data: equal digests give equal nets."""
         hasher = hashlib.sha256(self.request.digest().encode())
-        for path in (self.request.model, *self.data, *self.test, *self.calibration):
+        hasher.update(hashlib.sha256(self_contained(self.request.model)).digest())
+        for path in (*self.data, *self.test, *self.calibration):
             hasher.update(hashlib.sha256(path.read_bytes()).digest())
         flags = (
             self.budget,

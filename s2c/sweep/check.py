@@ -107,12 +107,33 @@ def file_problems(
 def check_contents(sweep: Sweep) -> np.ndarray:
     """Reads model and data; gives the test set's answers. Raises CompileError with all that is wrong."""
     from s2c.sweep.jobs import load_model
-    from s2c.sweep.samples import load_both
+    from s2c.sweep.samples import load_test, load_training
+    from s2c.train.augment import check_augment
 
     graph = load_model(sweep)
-    _, answers = load_both(sweep, graph)
-    outputs = graph.outputs[0].type.shape[-1:]
-    if sweep.classes and (len(sweep.classes),) != outputs:
-        wanted, found = f"{outputs[0] if outputs else 0} names, one a line", f"{len(sweep.classes)}"
-        raise CompileError((Problem("--classes", wanted, found, "name each class that the net gives"),))
+    problems: list[Problem] = []
+    answers = np.empty(0)
+    try:
+        check_augment(graph, sweep.augment)
+    except CompileError as found:
+        problems += found.problems
+    try:
+        load_training(sweep, graph)
+    except CompileError as found:
+        problems += found.problems
+    try:
+        answers = load_test(sweep, graph)[1]
+    except CompileError as found:
+        problems += found.problems
+    problems += class_problems(sweep.classes, graph.outputs[0].type.shape)
+    if problems:
+        raise CompileError(tuple(problems))
     return answers
+
+
+def class_problems(classes: Sequence[str], output: Sequence[int]) -> list[Problem]:
+    count = output[-1] if output else 0
+    if not classes or len(classes) == count:
+        return []
+    do = "name each class that the net gives"
+    return [Problem("--classes", f"{count} names, one a line", str(len(classes)), do)]

@@ -14,7 +14,7 @@ from s2c.errors import CompileError
 from s2c.ir import Graph
 from s2c.sweep.measure import built, first_of, judge, measure
 from s2c.sweep.recipe import Job, Net, Sweep, net_files
-from s2c.sweep.samples import load_test
+from s2c.sweep.samples import load_test, load_training
 
 if TYPE_CHECKING:
     from s2c.adapt import Adapted
@@ -102,11 +102,10 @@ def measure_point(sweep: Sweep, job: Job, folder: Path) -> Files:
 def find_doubts(sweep: Sweep) -> Files:
     """The training inputs whose label the model itself believes least, the worst first."""
     from s2c.train.confidence import confidences
-    from s2c.train.data import load_samples
 
     graph = load_model(sweep)
-    training = load_samples(sweep.data, graph, sweep.task)
-    if training.targets is None or training.targets.dtype != np.int64:
+    training = load_training(sweep, graph)
+    if training is None or training.targets is None or training.targets.dtype != np.int64:
         return {"doubts.json": to_bytes([])}
     shares = confidences(graph, training)
     rows = np.arange(len(shares))

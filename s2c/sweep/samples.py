@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from s2c.errors import CompileError, Problem, error
+from s2c.errors import error
 from s2c.ir import Graph
 from s2c.sweep.recipe import Sweep
 from s2c.train.data import Samples, load_samples
@@ -21,18 +21,6 @@ def load_test(sweep: Sweep, graph: Graph) -> tuple[tuple[np.ndarray, ...], np.nd
     return samples.inputs, samples.targets
 
 
-def load_both(sweep: Sweep, graph: Graph) -> tuple[Samples | None, np.ndarray]:
-    """The training data and the test set's answers; raises CompileError with what is wrong with either."""
-    problems: list[Problem] = []
-    training, answers = None, np.empty(0)
-    try:
-        training = load_samples(sweep.data, graph, sweep.task, every_class=True) if sweep.data else None
-    except CompileError as problem:
-        problems += problem.problems
-    try:
-        answers = load_test(sweep, graph)[1]
-    except CompileError as problem:
-        problems += problem.problems
-    if problems:
-        raise CompileError(tuple(problems))
-    return training, answers
+def load_training(sweep: Sweep, graph: Graph) -> Samples | None:
+    """None where the sweep has no training data; raises CompileError."""
+    return load_samples(sweep.data, graph, sweep.task, every_class=True) if sweep.data else None

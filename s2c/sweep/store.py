@@ -17,6 +17,7 @@ from s2c.sweep.recipe import Job, Sweep
 
 RECIPE = "recipe.json"
 LOCK = "lock"
+DRAFT = ".draft"
 OWN = (
     RECIPE,
     LOCK,
@@ -57,9 +58,10 @@ def refuse_foreign(folder: Path, settings: Mapping[str, Any]) -> None:
         return
     if not folder.is_dir():
         raise error(f"-o {folder}", "a folder", "a file of that name", "name another")
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in OWN)
+    found_names = sorted(path.name for path in folder.iterdir() if not path.name.endswith(DRAFT))
+    strangers = [name for name in found_names if name not in OWN]
     recipe = folder / RECIPE
-    if strangers or (not recipe.exists() and any(path.name != LOCK for path in folder.iterdir())):
+    if strangers or (not recipe.exists() and found_names not in ([], [LOCK])):
         wanted, found = (
             "a new folder, or one of this sweep",
             ", ".join(strangers[:3]) or "no recipe.json in it",
@@ -103,7 +105,7 @@ def write_files(folder: Path, files: Files) -> None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Another process sees the whole file or none, be the power cut."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}{DRAFT}")
     with draft.open("wb") as file:
         file.write(data)
         file.flush()

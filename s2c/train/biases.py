@@ -14,7 +14,7 @@ from s2c.quantization.scheme import Scheme
 from s2c.train.calibration import Batch, RoundedModule, answers, noise_db
 from s2c.train.module import GraphModule, lifetimes
 from s2c.train.noise import roundings
-from s2c.train.ranges import reference
+from s2c.train.ranges import BETTER, reference
 
 
 def correct_biases(scheme: Scheme, measured: Sequence[Batch]) -> Scheme:
@@ -30,7 +30,8 @@ def correct_biases(scheme: Scheme, measured: Sequence[Batch]) -> Scheme:
     corrected = scheme.of(with_shifts(scheme.graph, shifts))
     module = RoundedModule(corrected.graph)
     module.tensors, module.layers = roundings(corrected)
-    return corrected if noise_db(wanted, answers(module, measured)) > before else scheme
+    after = noise_db(wanted, answers(module, measured))
+    return corrected if after > before + BETTER else scheme
 
 
 def with_shifts(graph: Graph, shifts: Mapping[Node, np.ndarray]) -> Graph:

@@ -17,6 +17,7 @@ from s2c.passes.quantize import int8_steps, weight_scale
 from s2c.quantization.ranges import BINS, Seen
 from s2c.train.losses import compared_nodes
 from s2c.train.module import GraphModule
+from s2c.train.tensors import same_samples
 
 Batch = Sequence[Tensor]
 NOISELESS = 200.0  # dB: more than float32 can tell apart
@@ -81,7 +82,7 @@ def values_of(module: GraphModule, nodes: Sequence[Node], batch: Batch) -> list[
             values = module.values((*nodes, *after), *inputs, states=states)
         found.append(values[: len(nodes)])
         states = values[len(nodes) :]
-    return [torch.stack(each).detach() for each in zip(*found, strict=True)]
+    return [torch.stack(same_samples(*each)).detach() for each in zip(*found, strict=True)]
 
 
 def observe(module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]) -> dict[Node, Seen]:
@@ -100,7 +101,7 @@ def find_ends(
     module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]
 ) -> dict[Node, tuple[float, float]]:
     """The least and the largest value of each node. Raises CompileError that names where some are not finite."""
-    ends = {node: (math.inf, -math.inf) for node in nodes}
+    ends = dict.fromkeys(nodes, (math.inf, -math.inf))
     for batch in batches:
         for node, value in zip(nodes, values_of(module, nodes, batch), strict=True):
             lo, hi = (float(each) for each in torch.aminmax(value))

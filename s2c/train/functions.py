@@ -37,11 +37,19 @@ def pad_image(x: Tensor, pads: Any, value: float = 0.0) -> tuple[Tensor, tuple[i
     return functional.pad(x, (left, right, top, bottom), value=value), (0, 0)
 
 
+def plain(x: Tensor) -> Tensor:
+    """Strides that no axis of extent 1 makes ambiguous: by those, torch's float32 convolution takes one channel for
+    channels-last and reads the wrong rows."""
+    return x.flatten().view(x.shape) if x.shape[1] == 1 else x
+
+
 def conv2d_sums(node: Node, attr: Attr, x: Tensor, bias: Tensor | None) -> Tensor:
     image, padding = pad_image(flat(x), node.attrs["pads"])
     weight = attr("weight").permute(0, 3, 1, 2)
     attrs = node.attrs
-    y = functional.conv2d(image, weight, bias, attrs["stride"], padding, attrs["dilation"], attrs["groups"])
+    y = functional.conv2d(
+        plain(image), plain(weight), bias, attrs["stride"], padding, attrs["dilation"], attrs["groups"]
+    )
     return unflat(y, x.shape[0])
 
 

@@ -20,11 +20,7 @@ LEAST_VARIANCE = 1e-12
 
 def compared_nodes(graph: Graph) -> tuple[Node, ...]:
     """What is compared of two nets, by output: the output, or the logits where it is their softmax."""
-    softmaxes = map(softmax_of, graph.outputs)
-    return tuple(
-        each if softmax is None else softmax.inputs[0]
-        for each, softmax in zip(graph.outputs, softmaxes, strict=True)
-    )
+    return tuple(logits_of(each) or each for each in graph.outputs)
 
 
 def softmax_of(node: Node) -> Node | None:
@@ -32,6 +28,12 @@ def softmax_of(node: Node) -> Node | None:
     while node.op == "reshape" and node.type.shape[-1:] == node.inputs[0].type.shape[-1:]:
         node = node.inputs[0]
     return node if node.op == "softmax" else None
+
+
+def logits_of(node: Node) -> Node | None:
+    """What the softmax that an output is reads."""
+    softmax = softmax_of(node)
+    return None if softmax is None else softmax.inputs[0]
 
 
 def factors_of(graph: Graph) -> list[float]:

@@ -9,7 +9,7 @@ from s2c.ir import Graph
 from s2c.train.data import Samples
 from s2c.train.integers import QuantizedModule
 from s2c.train.quantization import Quantized, judged
-from s2c.train.retrain import Hear, History, Training, retrain
+from s2c.train.retrain import Hear, History, Training, fixed, retrain
 
 RATE = 1e-3  # of a net that is nearly right, in retrain's unit
 
@@ -27,4 +27,5 @@ def train_quantized(
     module = QuantizedModule(quantized.scheme)
     rate = RATE if training.rate is None else training.rate
     history = retrain(module, teacher, train, replace(training, rate=rate), checkpoint, progress)
-    return judged(quantized.scheme.of(module.to_graph()), train), history
+    with fixed(training.threads):
+        return judged(quantized.scheme.of(module.to_graph()), train), history

@@ -20,6 +20,7 @@ from s2c.train.integers import QuantizedModule
 from s2c.train.module import GraphModule, batch_of, trainable
 from s2c.train.noise import LayerNoise, layer_noise
 from s2c.train.ranges import choose_ranges, equalize_net, group_options, joined, stored_nodes
+from s2c.train.retrain import fixed
 
 SEEN = 512  # samples at most, by which ranges are found
 MEASURED = 128  # of them at most, by which choices are compared
@@ -57,16 +58,21 @@ def quantize_net(
     the net gives values that are not finite."""
     prepared = use_int8_forms(trainable(graph))
     refuse_empty(prepared, keep_float)
-    seen, measured = calibration_batches(prepared, calibration)
-    find_ends(RoundedModule(prepared), stored_nodes(find_layout(prepared, keep_float)), seen)
+    with fixed(1):
+        return judged(find_scheme(prepared, calibration, keep_float, float_io, progress), calibration)
+
+
+def find_scheme(
+    graph: Graph, calibration: Samples, keep_float: Collection[str], float_io: bool, progress: Say
+) -> Scheme:
+    seen, measured = calibration_batches(graph, calibration)
+    find_ends(RoundedModule(graph), stored_nodes(find_layout(graph, keep_float)), seen)
     progress("evening out channels", 0.0)
-    prepared = equalize_net(prepared, seen, measured)
+    graph = equalize_net(graph, seen, measured)
     progress("finding ranges", 0.2)
-    scheme = choose_ranges(prepared, find_layout(prepared, keep_float), seen, measured, float_io)
-    progress("correcting biases", 0.6)
-    scheme = correct_biases(scheme, measured)
-    progress("measuring layers", 0.8)
-    return judged(scheme, calibration)
+    scheme = choose_ranges(graph, find_layout(graph, keep_float), seen, measured, float_io)
+    progress("correcting biases", 0.8)
+    return correct_biases(scheme, measured)
 
 
 def judged(scheme: Scheme, calibration: Samples) -> Quantized:
@@ -89,7 +95,8 @@ def with_rough_ranges(graph: Graph, keep_float: Collection[str] = (), float_io: 
         source.normal(size=(4, *steps, *each.type.shape)).astype(each.type.numpy) for each in prepared.inputs
     ]
     layout = find_layout(prepared, keep_float)
-    seen = observe(RoundedModule(prepared), stored_nodes(layout), [batch_of(noise)])
+    with fixed(1):
+        seen = observe(RoundedModule(prepared), stored_nodes(layout), [batch_of(noise)])
     options = [group_options(each, layout, seen) for each in range(len(layout.groups))]
     names = [next(iter(each)) for each in options]
     return joined(prepared, layout, options, names, float_io).int8_graph()

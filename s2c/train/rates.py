@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2c.train.module import NORMALISED, GraphModule, trained_attrs
 
-RATE = 0.01  # how far a weight may move in one step, in parts of its array's root mean square
+RATE = 0.03  # how far a weight may move in one step, in parts of its array's root mean square
 BETAS = (0.9, 0.99)
 EPSILON = 1e-12  # gradients are in units of one over the scale: none is too small to count
 WARM = 0.05  # the share of training in which the rate rises

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from s2c import cost
 from s2c.errors import CompileError, error
 from s2c.ir import Graph
 from s2c.train.augment import Augment, check_augment
 from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
 from s2c.train.data import Samples
-from s2c.train.losses import compared_values, make_loss
+from s2c.train.losses import Loss, compared_values, make_loss
 from s2c.train.measure import Score, needs_teacher, score
 from s2c.train.module import GraphModule, batch_of
 from s2c.train.rates import RATE, make_optimizer, rate_share
@@ -31,7 +32,8 @@ SEEN = 1024  # samples by which normalisation, variances and noise are measured
 LEAST_PATIENCE = 5  # epochs
 PATIENCE = 0.5  # the share of the epochs without a better held loss after which training stops
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
-AVERAGE = 0.99  # of each step is kept in the running mean of the weights, which is what is held
+LEAST_MACS = 100_000  # of a net that is trained in bfloat16
+AVERAGED = 20  # the running mean is of the last step in so many: of more steps, the longer the training
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Training:
     minutes: float | None = None
     seed: int = 0
     augment: tuple[str, ...] = ()
-    batch: int = 128
+    batch: int = 64
     rate: float | None = None
     threads: int = 1
 
@@ -160,6 +162,7 @@ class Run:
         taught = self.ask_all(self.teacher, some)
         targets = self.targets(some, batch_of(arrays))
         self.loss = make_loss(self.student.graph, self.samples, taught, targets)
+        self.rough = may_be_rough(self.student.graph, self.loss)
         self.optimizer, self.rates = make_optimizer(self.student, batches, self.training.rate)
         self.known: list[Tensor] | None = None
         outputs = sum(each[0].numel() for each in taught)
@@ -215,16 +218,17 @@ class Run:
             if losses and share >= 1:
                 break
             losses.append(self.step(rows, source, share))
-            self.hear(index + 1, losses[-1], share)
+            self.hear(index + 1, losses[-1])
         self.close_epoch(math.fsum(losses) / len(losses))
 
     def step(self, rows: np.ndarray, source: np.random.Generator, share: float) -> float:
         inputs = batch_of(self.augment(self.samples.batch(rows), source))
-        if self.known is None:
-            taught = ask(self.teacher, inputs)
-        else:
-            taught = [each[torch.from_numpy(rows)] for each in self.known]
-        found = compared_values(self.student, inputs)
+        with mixed(self.rough):
+            if self.known is None:
+                taught = [each.float() for each in ask(self.teacher, inputs)]
+            else:
+                taught = [each[torch.from_numpy(rows)] for each in self.known]
+            found = [each.float() for each in compared_values(self.student, inputs)]
         loss = self.loss(found, taught, self.targets(rows, inputs))
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -238,19 +242,18 @@ class Run:
         return value
 
     def follow(self) -> None:
-        """Moves the running mean of the weights, at first of few steps."""
+        """Moves the running mean of the weights, which is what is held."""
         self.steps += 1
-        keep = min(AVERAGE, self.steps / (self.steps + 10))
         for key, value in self.student.state_dict().items():
-            self.average[key].lerp_(value, 1 - keep)
+            self.average[key].lerp_(value, AVERAGED / (AVERAGED + self.steps))
 
     def diverged(self, value: float) -> CompileError:
         rate = RATE if self.training.rate is None else self.training.rate
         found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {rate:g}"
         return error("training", "a finite loss", found, "train at a lower rate")
 
-    def hear(self, batch: int, loss: float, share: float) -> None:
-        count = len(self.epochs) + 1
+    def hear(self, batch: int, loss: float) -> None:
+        count, share = len(self.epochs) + 1, self.share(batch)
         self.progress(
             Progress(count, self.training.epochs, batch, self.batches, loss, self.best_score, share)
         )
@@ -313,6 +316,19 @@ def ask(net: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
     """What a net gives, by output, to compare with or to be judged."""
     with torch.no_grad():
         return compared_values(net, inputs)
+
+
+def mixed(rough: bool) -> torch.autocast:
+    """Contractions in bfloat16, with sums in float32: on CPUs that have it, half as much time."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=rough)
+
+
+def may_be_rough(graph: Graph, loss: Loss) -> bool:
+    """A net that tells classes apart does as well with the rounding of bfloat16; one that gives numbers does not,
+    and one of few MACs gains nothing."""
+    # It has no public name.
+    has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return has_bfloat16 and all(loss.classes) and cost.macs(graph) >= LEAST_MACS
 
 
 def copied(state: State) -> State:
