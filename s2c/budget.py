@@ -11,6 +11,7 @@ from s2c.channels import Channels, Group
 Counts = tuple[int, ...]  # kept units, by group
 LEAST_SHARE = 1 / 8  # of a group; what is below saves little and costs much
 LEVELS = 8  # of a group, at most, that sensitivity is measured at
+PARTS = 4  # of the lanes: groups of few channels keep whole ones of these
 
 
 def channels_per_unit(group: Group) -> int:
@@ -40,7 +41,8 @@ def levels(group: Group, lanes: int) -> tuple[int, ...]:
     """Kept counts to choose from, the whole group first."""
     step = granularity(group, group.units / 2, lanes)
     least = max(1, int(group.units * LEAST_SHARE))
-    while step > 1 and group.units // step < LEVELS // 2:
+    finest = max(1, lanes // PARTS)
+    while step > finest and group.units // step < LEVELS:
         step //= 2
     counts = list(range(int(group.units - 1) // step * step, least - 1, -step))
     stride = max(1, -(-len(counts) // LEVELS))

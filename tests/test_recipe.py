@@ -82,6 +82,12 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
         ),
         (
             "host",
+            {"int8": True, "calibration": "some.npz", "max_drop": 1.0},
+            "--data: wanted data to train the quantized net with, found none; "
+            "give the training data, or leave --max-drop out",
+        ),
+        (
+            "host",
             {"widht": 0.5},
             "widht: wanted one of width, macs, latency, instructions, data, test, calibration, augment, keep_float, "
             "importance, task, epochs, minutes, seed, int8, max_drop, float_io, found another argument; "

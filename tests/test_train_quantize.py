@@ -229,7 +229,8 @@ def test_uneven_channels_are_evened_out(monkeypatch: pytest.MonkeyPatch) -> None
 
 def narrowed(graph: Graph, samples: Samples) -> Scheme:
     """Ranges that clip a part of the values of inner layers."""
-    scheme = quantize_net(graph, samples).scheme
+    found = quantize_net(graph, samples)
+    scheme = found.scheme.of(found.reference)
     inner = {node for node in scheme.quants if node.op == "conv2d"}
     quants = {
         node: replace(quant, scale=(quant.scale[0] * 0.3,)) if node in inner else quant
@@ -244,8 +245,8 @@ def test_biases_make_up_for_the_mean_of_what_is_clipped() -> None:
     scheme = narrowed(graph, samples)
     batch = batch_of(samples.batch(np.arange(64)))
     corrected = correct_biases(scheme, [batch])
-    assert judged(corrected, samples).snr_db > judged(scheme, samples).snr_db
-    check_module(judged(corrected, samples), samples)
+    assert judged(corrected, scheme.graph, samples).snr_db > judged(scheme, scheme.graph, samples).snr_db
+    check_module(judged(corrected, scheme.graph, samples), samples)
     wanted, before, after = (
         module.values(module.graph.outputs, *batch)[0].mean(0)
         for module in (GraphModule(graph), QuantizedModule(scheme), QuantizedModule(corrected))
@@ -361,7 +362,8 @@ def small_net() -> Graph:
 def test_training_makes_up_for_what_is_clipped() -> None:
     graph = small_net()
     samples = samples_of(graph, 256)
-    before = judged(narrowed(graph, samples), samples)
+    scheme = narrowed(graph, samples)
+    before = judged(scheme, scheme.graph, samples)
     after, history = train_quantized(before, graph, samples, Training(epochs=20, batch=32))
     assert after.snr_db > before.snr_db + 3 and history.best > 0
     check_module(after, samples)
@@ -372,7 +374,8 @@ def test_training_makes_up_for_what_is_clipped() -> None:
 def test_training_is_repeatable() -> None:
     graph = small_net()
     samples = samples_of(graph, 64)
-    start = judged(narrowed(graph, samples), samples)
+    scheme = narrowed(graph, samples)
+    start = judged(scheme, scheme.graph, samples)
     runs = [train_quantized(start, graph, samples, Training(epochs=2, batch=32))[0] for _ in range(2)]
     assert str(runs[0].graph) == str(runs[1].graph)
     assert str(runs[0].graph) != str(start.graph)

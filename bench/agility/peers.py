@@ -37,7 +37,7 @@ sys.path.append(str(ROOT / "bench"))
 
 from readme_tables import machine
 
-# Of torch-pruning's methods the best on resnet8, and on ResNet-20 within 1 point of it, by `compare_methods.py`.
+# The best on resnet8 of those that compare_methods.py tried, and within a point of the best on ResNet-20.
 PEER_METHOD = "bn-scale-global"
 AUGMENT = ("flip", "shift")
 

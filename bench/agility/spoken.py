@@ -1,7 +1,7 @@
 """Free Spoken Digit Dataset (fsdd/fsdd.npz of S2C_DATA) -> what MLPerf Tiny's keyword spotter reads, as .npz.
 
-The features are those of that benchmark's training (keyword_spotting/get_dataset.py): 16 kHz, windows of 30 ms
-every 20 ms, 40 mel bands of 20 Hz to 4 kHz, 10 cepstral coefficients. Recordings of 8 kHz hold all of that.
+The features are those of that benchmark's training (keyword_spotting/get_dataset.py): 16 kHz, windows of
+30 ms every 20 ms, 40 mel bands of 20 Hz to 4 kHz, 10 cepstral coefficients; 8 kHz hold all of that.
 """
 
 from __future__ import annotations

@@ -94,6 +94,9 @@ def check_recipe(recipe: Recipe) -> None:
     ):
         if given and not recipe.int8:
             problems.append(Problem(flag, "a net to quantize", "no --int8", "add --int8, or leave it out"))
+    if recipe.int8 and recipe.max_drop is not None and not recipe.data:
+        do = "give the training data, or leave --max-drop out"
+        problems.append(Problem("--data", "data to train the quantized net with", "none", do))
     if problems:
         raise CompileError(tuple(problems))
 

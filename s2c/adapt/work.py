@@ -13,6 +13,7 @@ from s2c.ir import Graph
 
 if TYPE_CHECKING:
     from s2c.train.data import Samples
+    from s2c.train.module import GraphModule
 
 Say = Callable[..., None]
 """say(text, done=None) hears what is going on, in a few words, and how much of it is done, 0..1."""
@@ -24,11 +25,13 @@ def say_nothing(text: str, done: float | None = None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """The data of a run. train is what retrain takes, which holds a part of it back; judged is what scores
+    """The data of a run. train is what retrain takes, which does not
+    train on held; judged is what scores
     are reported on: the test data, or the part that is held back."""
 
     task: str
     train: Samples | None
+    held: Samples | None
     judged: Samples | None
     judged_name: str
     calibration: Samples | None
@@ -53,12 +56,14 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
     train, test, calibration = load(recipe.data, True), load(recipe.test), load(recipe.calibration)
     if problems:
         raise CompileError(tuple(problems))
-    judged, name = test, f"{len(test)} test samples" if test else "nothing"
-    if test is None and train is not None:
-        judged = train.part(split(train, recipe.seed)[0])
-        name = f"{len(judged)} samples that were not trained on"
+    held = None if train is None else train.part(split(train, recipe.seed)[0])
+    name = "nothing"
+    if test is not None:
+        name = f"{len(test)} test samples"
+    elif held is not None:
+        name = f"{len(held)} samples that were not trained on"
     task = next((each.task for each in (train, test, calibration) if each), "distillation")
-    return Work(task, train, judged, name, calibration or train)
+    return Work(task, train, held, test or held, name, calibration or train)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +78,9 @@ class Job:
     say: Say
     report: dict[str, Any]
 
-    def record(self, step: str, graph: Graph) -> None:
+    def record(self, step: str, net: Graph | GraphModule) -> None:
         """Notes the net's score on what is judged, under the step's name."""
         if self.work.judged is not None:
             from s2c.train.measure import measure
 
-            self.report["score"][step] = measure(graph, self.work.judged, self.original).value
+            self.report["score"][step] = measure(net, self.work.judged, self.original).value

@@ -1,7 +1,7 @@
 """Factors that even out the channels between two contractions, so that one scale suits all of them.
 
-Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction": what lies between is
-positively homogeneous, f(s * x) = s * f(x) for s > 0, so a factor moves from one's weights to the other's.
+Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction": what lies between
+is positively homogeneous, f(s * x) = s * f(x) for s > 0, so a factor moves from one's weights to the other's.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def input_channels(node: Node) -> np.ndarray:
 def find_factors(pair: Pair, largest: np.ndarray) -> np.ndarray:
     """What to divide each channel by. largest: its absolute value at the consumer.
 
-    With one weight scale for all of its inputs the consumer takes up half of the difference, as the square root
-    is; a depthwise one has a scale for each channel and takes up all of it.
+    With one weight scale for all of its inputs the consumer takes up half of the difference, as the square
+    root is; a depthwise one has a scale for each channel and takes up all of it.
     """
     weight = pair.consumer.attrs["weight"]
     widest = np.zeros(len(largest))

@@ -1,17 +1,16 @@
 """Float ops in the forms that have int8 kernels: contractions as conv2d or dense, means as average pools.
 
 before:  %1 = batchnorm(%0) scale=s shift=t : f32[1,8,8,3]; %2 = reduce(%1) axes=(1, 2) function=mean
-after:   %1 = conv2d(%0) groups=3 weight=s bias=t : f32[1,8,8,3]; %2 = average_pool(%1) kernel=(64, 1), reshaped
+after:   %1 = conv2d(%0) groups=3 weight=s bias=t : f32[1,8,8,3]; %2 = average_pool(%1) kernel=(64, 1)
 
-Valid by the definition of each op, up to the rounding of floats.
+Valid by the definition of each op, up to the rounding of floats. Reshapes go between them where the int8 form
+wants an image.
 """
 
 from __future__ import annotations
 
 import math
 from typing import Any
-
-import numpy as np
 
 from s2c.ir import Graph, Node, Uses
 from s2c.ops import OPS, make
@@ -76,13 +75,4 @@ def as_pool(node: Node) -> Node | None:
         (make("average_pool", (image,), node.layer, **geometry),),
         node.layer,
         shape=node.type.shape,
-    )
-
-
-def finite(node: Node) -> bool:
-    """Whether all the arrays of a node are."""
-    return all(
-        bool(np.isfinite(value).all())
-        for value in node.attrs.values()
-        if isinstance(value, np.ndarray) and value.dtype == np.float32
     )

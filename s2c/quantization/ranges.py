@@ -1,4 +1,4 @@
-"""What a tensor's values were to the Quant that stores them: by their extremes, percentiles or least error."""
+"""How a tensor's values spread -> the Quant that stores them: by extremes, percentiles or least error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def percentile(share: float) -> Callable[[Seen], Range]:
 
 
 def least_error(seen: Seen) -> Range:
-    """The range, shrunk at one end after the other, that gives the least mean square of rounding and clipping."""
+    """The range with the least mean square of rounding and clipping, shrunk at one end after the other."""
     middles = seen.middles()
 
     def error(lo: float, hi: float) -> float:

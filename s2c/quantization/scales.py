@@ -1,4 +1,4 @@
-"""Which nodes of a float Graph become int8, which tensors must be stored alike, and what their scales allow."""
+"""Which nodes of a float Graph become int8, which tensors are stored alike, and what their scales allow."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from s2c.passes.quantize import weight_scale
 
 INT8 = frozenset({*FUSED, *MOVED, "concat"}) - {"dequantize"}
 CONTRACTIONS = ("conv2d", "dense")
-MOST_LEFT_OUT = 2.0**-12  # of a product's scale: the kernels shift 16 bits left by 13 at most
+HUGE = 1e30
+LEAST_RATIO = 2.0**-12  # of a product's scale: the kernels shift 16 bits left by 13 at most
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """int8: the nodes that are computed in int8. stored: those, and what they read. groups: the stored tensors
-    that have one Quant; measured: of each group those that say which."""
+    """int8: the nodes that are computed in int8. groups: the stored tensors, which are those and what they
+    read, by common Quant; measured: of each group those that say which."""
 
     int8: frozenset[Node]
     groups: tuple[tuple[Node, ...], ...]
@@ -29,21 +30,19 @@ class Layout:
 
 
 def is_movable(node: Node) -> bool:
-    """Pads with what a Quant cannot hold stay float."""
-    return node.op != "pad" or bool(np.isfinite(node.attrs["value"]))
+    """Whether a node can follow its source. Pads that stand for infinity, as before a max, stay float."""
+    return node.op in MOVED and not (node.op == "pad" and abs(node.attrs["value"]) > HUGE)
 
 
 def int8_nodes(graph: Graph, keep_float: Collection[str]) -> frozenset[Node]:
-    """What has an int8 form and is not kept. Movements and clamps alone are no reason to quantize: they follow
-    their source."""
+    """What has an int8 form and is not kept. Movements and clamps alone are no reason to quantize: they
+    follow their source."""
     found: set[Node] = set()
     inputs = set(graph.inputs)
     for node in graph.nodes():
         able = node.op in INT8 and node.type.dtype == "f32" and node.layer not in keep_float
         able = able and all(each.type.dtype == "f32" for each in node.inputs)
-        follows = (
-            node.op in MOVED and is_movable(node) and (node.inputs[0] in found or node.inputs[0] in inputs)
-        )
+        follows = is_movable(node) and (node.inputs[0] in found or node.inputs[0] in inputs)
         if able and (follows or node.op not in MOVED):
             found.add(node)
     read = {each for node in found for each in node.inputs if each.op in ("input", "constant")}
@@ -110,7 +109,7 @@ def least_scale(node: Node, quants: Mapping[Node, Quant]) -> float:
     if node.op == "add":
         return max(scales) * 2.0 ** (1 - ADD_LEFT_SHIFT)
     if node.op == "mul":
-        return scales[0] * scales[1] * MOST_LEFT_OUT
+        return scales[0] * scales[1] * LEAST_RATIO
     if node.op in CONTRACTIONS:
         return scales[0] * float(weight_scale(node, quants[node.inputs[0]]).max())
     return 0.0

@@ -100,7 +100,7 @@ def observe(module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]
 def find_ends(
     module: GraphModule, nodes: Sequence[Node], batches: Sequence[Batch]
 ) -> dict[Node, tuple[float, float]]:
-    """The least and the largest value of each node. Raises CompileError that names where some are not finite."""
+    """The least and largest value of each node. Raises CompileError that names where they are not finite."""
     ends = dict.fromkeys(nodes, (math.inf, -math.inf))
     for batch in batches:
         for node, value in zip(nodes, values_of(module, nodes, batch), strict=True):

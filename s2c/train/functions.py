@@ -38,8 +38,8 @@ def pad_image(x: Tensor, pads: Any, value: float = 0.0) -> tuple[Tensor, tuple[i
 
 
 def plain(x: Tensor) -> Tensor:
-    """Strides that no axis of extent 1 makes ambiguous: by those, torch's float32 convolution takes one channel for
-    channels-last and reads the wrong rows."""
+    """Strides that no axis of extent 1 makes ambiguous: by those, torch's float32 convolution takes one
+    channel for channels-last and reads the wrong rows."""
     return x.flatten().view(x.shape) if x.shape[1] == 1 else x
 
 

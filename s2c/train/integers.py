@@ -54,6 +54,8 @@ class QuantizedModule(GraphModule):
     Quants. Scales of tensors stay, those of weights follow the weights.
     """
 
+    is_exact = True
+
     def __init__(self, scheme: Scheme) -> None:
         super().__init__(scheme.graph)
         self.scheme = scheme

@@ -86,6 +86,8 @@ class GraphModule(nn.Module):  # type: ignore[misc]
     States: values given in `states` stand for the Graph's state nodes; `step` gives the next ones too.
     """
 
+    is_exact = False  # whether rounding more than float32 does would be wrong
+
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = trainable(graph)

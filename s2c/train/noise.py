@@ -12,7 +12,8 @@ from torch import Tensor
 from s2c.ir import Graph, Node, Quant
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.quantization.scheme import Scheme
-from s2c.train.calibration import NOISELESS, Batch, RoundedModule, answers, decibel, noise_db, values_of
+from s2c.train.calibration import Batch, RoundedModule, answers, decibel, noise_db, values_of
+from s2c.train.integers import QuantizedModule
 from s2c.train.losses import logits_of
 from s2c.train.module import GraphModule
 
@@ -37,29 +38,37 @@ class LayerNoise:
 
 
 def layer_noise(
-    scheme: Scheme, measured: Sequence[Batch], wanted: Sequence[Tensor], labels: np.ndarray | None
-) -> list[LayerNoise]:
-    """One for each node that computes, in the order of the net."""
-    module = RoundedModule(scheme.graph)
-    nodes = [node for node in module.order if node.op not in SILENT and node.type.dtype == "f32"]
-    module.tensors, module.layers = roundings(scheme)
-    found = signal_to_noise(module, nodes, measured)
-    judge = make_judge(module.graph, wanted, labels)
+    scheme: Scheme,
+    reference: Graph,
+    measured: Sequence[Batch],
+    wanted: Sequence[Tensor],
+    labels: np.ndarray | None,
+) -> tuple[LayerNoise, ...]:
+    """One for each node that computes, in the order of the net. reference: the float Graph, of the scheme's
+    nodes; wanted: what it answers."""
+    plain = scheme.of(reference)
+    nodes = [node for node in reference.nodes() if node.op not in SILENT and node.type.dtype == "f32"]
+    noise = signal_to_noise(scheme, reference, nodes, measured)
+    module = RoundedModule(reference)
+    judge = make_judge(reference, wanted, labels)
     right = judge(wanted)
     result = []
     for node in nodes:
-        alone, drop = NOISELESS, None if right is None else 0.0
-        method = "float"
-        if node in scheme.layout.int8:
-            parts = {each: scheme.quants[each] for each in (node, *node.inputs)}
-            module.tensors = parts
-            module.layers = {node: parts[node.inputs[0]]} if node.op in CONTRACTIONS else {}
-            given = answers(module, measured)
-            alone, kept = noise_db(wanted, given), judge(given)
-            drop = None if right is None or kept is None else right - kept
-            method = scheme.methods[node]
-        result.append(LayerNoise(node.layer, node.op, found[node], alone, drop, method))
-    return result
+        module.tensors, module.layers = alone(plain, node)
+        given = answers(module, measured)
+        kept = judge(given)
+        drop = None if right is None or kept is None else right - kept
+        method = plain.methods[node] if node in plain.layout.int8 else "float"
+        result.append(LayerNoise(node.layer, node.op, noise[node], noise_db(wanted, given), drop, method))
+    return tuple(result)
+
+
+def alone(scheme: Scheme, node: Node) -> tuple[Mapping[Node, Quant], Mapping[Node, Quant]]:
+    """roundings, of what a node reads and gives, where it is int8."""
+    if node not in scheme.layout.int8:
+        return {}, {}
+    parts = {each: scheme.quants[each] for each in (node, *node.inputs)}
+    return parts, {node: parts[node.inputs[0]]} if node.op in CONTRACTIONS else {}
 
 
 def roundings(scheme: Scheme) -> tuple[Mapping[Node, Quant], Mapping[Node, Quant]]:
@@ -69,13 +78,15 @@ def roundings(scheme: Scheme) -> tuple[Mapping[Node, Quant], Mapping[Node, Quant
 
 
 def signal_to_noise(
-    module: RoundedModule, nodes: Sequence[Node], measured: Sequence[Batch]
+    scheme: Scheme, reference: Graph, nodes: Sequence[Node], measured: Sequence[Batch]
 ) -> dict[Node, float]:
-    """Of each node's value in the net as it is rounded."""
-    exact = GraphModule(module.graph).eval()
+    """Of each node's value in the int8 net."""
+    exact, module = GraphModule(reference).eval(), QuantizedModule(scheme).eval()
+    same = dict(zip(reference.nodes(), scheme.graph.nodes(), strict=True))
+    rounded = [same[node] for node in nodes]
     signal = {node: np.zeros(3) for node in nodes}  # squares of noise, sum and squares of the signal
     for batch in measured:
-        pairs = zip(values_of(exact, nodes, batch), values_of(module, nodes, batch), strict=True)
+        pairs = zip(values_of(exact, nodes, batch), values_of(module, rounded, batch), strict=True)
         for node, (a, b) in zip(nodes, pairs, strict=True):
             a, b = a.double(), b.double()
             signal[node] += [float((a - b).square().mean()), float(a.mean()), float(a.square().mean())]

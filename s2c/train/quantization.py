@@ -39,12 +39,14 @@ def say_nothing(text: str, done: float | None = None) -> None:
 @dataclass(frozen=True, eq=False)
 class Quantized:
     """graph: int8 where it can be, to be compiled as it is. snr_db: of its outputs (before a softmax) on
-    calibration data. scheme: what it was made of."""
+    calibration data. scheme: what it was made of. reference: the float Graph that it is compared with, of the
+    same nodes."""
 
     graph: Graph
     layers: tuple[LayerNoise, ...]
     snr_db: float
     scheme: Scheme
+    reference: Graph
 
 
 def quantize_net(
@@ -59,7 +61,10 @@ def quantize_net(
     prepared = use_int8_forms(trainable(graph))
     refuse_empty(prepared, keep_float)
     with fixed(1):
-        return judged(find_scheme(prepared, calibration, keep_float, float_io, progress), calibration)
+        scheme = find_scheme(prepared, calibration, keep_float, float_io, progress)
+        _, measured = calibration_batches(prepared, calibration)
+        progress("correcting biases", 0.8)
+        return judged(correct_biases(scheme, measured), scheme.graph, calibration)
 
 
 def find_scheme(
@@ -70,19 +75,17 @@ def find_scheme(
     progress("evening out channels", 0.0)
     graph = equalize_net(graph, seen, measured)
     progress("finding ranges", 0.2)
-    scheme = choose_ranges(graph, find_layout(graph, keep_float), seen, measured, float_io)
-    progress("correcting biases", 0.8)
-    return correct_biases(scheme, measured)
+    return choose_ranges(graph, find_layout(graph, keep_float), seen, measured, float_io)
 
 
-def judged(scheme: Scheme, calibration: Samples) -> Quantized:
-    """The int8 Graph and what it costs, layer by layer."""
+def judged(scheme: Scheme, reference: Graph, calibration: Samples) -> Quantized:
+    """The int8 Graph and what it costs, layer by layer. reference: the float Graph, of the scheme's nodes."""
     _, measured = calibration_batches(scheme.graph, calibration)
     labels = calibration.part(measured_rows(scheme.graph, calibration)).targets
-    wanted = answers(GraphModule(scheme.graph).eval(), measured)
+    wanted = answers(GraphModule(reference).eval(), measured)
     found = answers(QuantizedModule(scheme).eval(), measured)
-    layers = tuple(layer_noise(scheme, measured, wanted, labels))
-    return Quantized(scheme.int8_graph(), layers, noise_db(wanted, found), scheme)
+    layers = layer_noise(scheme, reference, measured, wanted, labels)
+    return Quantized(scheme.int8_graph(), layers, noise_db(wanted, found), scheme, reference)
 
 
 def with_rough_ranges(graph: Graph, keep_float: Collection[str] = (), float_io: bool = False) -> Graph:

@@ -162,7 +162,7 @@ class Run:
         taught = self.ask_all(self.teacher, some)
         targets = self.targets(some, batch_of(arrays))
         self.loss = make_loss(self.student.graph, self.samples, taught, targets)
-        self.rough = may_be_rough(self.student.graph, self.loss)
+        self.rough = may_be_rough(self.student, self.loss)
         self.optimizer, self.rates = make_optimizer(self.student, batches, self.training.rate)
         self.known: list[Tensor] | None = None
         outputs = sum(each[0].numel() for each in taught)
@@ -323,12 +323,12 @@ def mixed(rough: bool) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=rough)
 
 
-def may_be_rough(graph: Graph, loss: Loss) -> bool:
-    """A net that tells classes apart does as well with the rounding of bfloat16; one that gives numbers does not,
-    and one of few MACs gains nothing."""
+def may_be_rough(net: GraphModule, loss: Loss) -> bool:
+    """A net that tells classes apart does as well with the rounding of bfloat16; one that gives numbers does
+    not, and one of few MACs gains nothing."""
     # It has no public name.
     has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return has_bfloat16 and all(loss.classes) and cost.macs(graph) >= LEAST_MACS
+    return has_bfloat16 and not net.is_exact and all(loss.classes) and cost.macs(net.graph) >= LEAST_MACS
 
 
 def copied(state: State) -> State:
