@@ -243,6 +243,22 @@ def test_floats_between_kept_layers_are_not_rounded() -> None:
     assert ops_of(found) == ["input", "dense", "dense", "quantize", "dequantize", "dense", "quantize"]
 
 
+def test_behind_a_float_op_all_is_float_up_to_the_next_contraction() -> None:
+    x = tensor("x", 1, 5, 4)
+    before = dense(x, "before", 4)
+    mean = make("reduce", (before,), "mean", function="mean", axes=(2,), keepdims=True)
+    centred = make("add", (before, make("mul", (mean, mean), "square")), "centred")
+    bent = make("unary", (centred,), "tanh", function="tanh")
+    graph = single(dense(bent, "after", 3), x)
+    found = scheme_of(graph, floats(seeded(1), 1, 5, 4)).int8_graph()
+    computing = [node for node in found.nodes() if node.op not in ("quantize", "dequantize")]
+    assert {node.layer: node.type.dtype for node in computing} == {
+        **dict.fromkeys(("x", "before", "after"), "i8"),
+        **dict.fromkeys(("mean", "square", "centred", "tanh"), "f32"),
+    }
+    assert ops_of(found).count("dequantize") == ops_of(found).count("quantize") == 1
+
+
 def test_the_graph_is_not_changed() -> None:
     graph = small_net()
     before = str(graph)

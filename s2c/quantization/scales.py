@@ -29,24 +29,28 @@ class Layout:
     measured: tuple[tuple[Node, ...], ...]
 
 
-def is_movable(node: Node) -> bool:
-    """Whether a node can follow its source. Pads that stand for infinity, as before a max, stay float."""
-    return node.op in MOVED and not (node.op == "pad" and abs(node.attrs["value"]) > HUGE)
-
-
 def int8_nodes(graph: Graph, keep_float: Collection[str]) -> frozenset[Node]:
-    """What has an int8 form and is not kept. Movements and clamps alone are no reason to quantize: they
-    follow their source."""
+    """Contractions that are not kept, and what computes on nothing but int8: a float op in the middle of a
+    layer normalisation or an attention leaves those behind it in float up to the next contraction."""
     found: set[Node] = set()
-    inputs = set(graph.inputs)
+    leaves = {node for node in graph.nodes() if node.op in ("input", "constant") and is_float(node)}
     for node in graph.nodes():
-        able = node.op in INT8 and node.type.dtype == "f32" and node.layer not in keep_float
-        able = able and all(each.type.dtype == "f32" for each in node.inputs)
-        follows = is_movable(node) and (node.inputs[0] in found or node.inputs[0] in inputs)
-        if able and (follows or node.op not in MOVED):
+        is_able = (
+            node.op in INT8 and is_float(node) and node.layer not in keep_float and not pads_infinity(node)
+        )
+        follows = all(each in found or each in leaves for each in node.inputs)
+        if is_able and (follows or node.op in CONTRACTIONS):
             found.add(node)
-    read = {each for node in found for each in node.inputs if each.op in ("input", "constant")}
-    return frozenset(found | read)
+    return frozenset(found | {each for node in found for each in node.inputs if each in leaves})
+
+
+def is_float(node: Node) -> bool:
+    return node.type.dtype == "f32"
+
+
+def pads_infinity(node: Node) -> bool:
+    """As before a max: no Quant that suits the other values holds it."""
+    return node.op == "pad" and abs(node.attrs["value"]) > HUGE
 
 
 def find_layout(graph: Graph, keep_float: Collection[str] = ()) -> Layout:
