@@ -1,7 +1,8 @@
-"""Texts of the command line to what they name: sizes, arrays, times."""
+"""Texts of the command line to what they name: sizes, arrays, times, files."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from s2c.errors import error
 if TYPE_CHECKING:
     import numpy as np
 
+PART = 1 << 20  # bytes of a file that are read at a time
 MICROSECONDS = {"ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6}
 
 
@@ -83,3 +85,12 @@ def parse_latency(text: str) -> float:
 def parse_list(text: str | None) -> tuple[str, ...]:
     """a,b, .. -> its words."""
     return tuple(word.strip() for word in text.split(",") if word.strip()) if text else ()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of what the file holds, which may be more than fits into memory."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(PART):
+            hasher.update(part)
+    return hasher.hexdigest()

@@ -10,6 +10,7 @@ from s2c.channels import Channels, Group
 
 Counts = tuple[int, ...]  # kept units, by group
 LEAST_SHARE = 1 / 8  # of a group; what is below saves little and costs much
+MOST_OFF = 1 / 8  # of a group, that rounding may keep more or fewer
 LEVELS = 8  # of a group, at most, that sensitivity is measured at
 PARTS = 4  # of the lanes: groups of few channels keep whole ones of these
 
@@ -29,12 +30,20 @@ def granularity(group: Group, wanted: float, lanes: int) -> int:
 
 
 def keep_count(group: Group, width: float, lanes: int) -> int:
-    """The share `width` of a group's units, rounded to whole lanes where there are as many; at least one."""
+    """The share `width` of a group's units, rounded to whole lanes where there are as many, and to parts of
+    them where that would be far off; at least one."""
     if width == 1:
         return int(group.units)
     wanted = group.units * width
     step = granularity(group, wanted, lanes)
-    return int(min(group.units, max(step, int(wanted / step + 0.5) * step)))
+    finest = max(1, lanes // PARTS)
+    while step > finest and abs(rounded(wanted, step) - wanted) > group.units * MOST_OFF:
+        step //= 2
+    return int(min(group.units, rounded(wanted, step)))
+
+
+def rounded(wanted: float, step: int) -> int:
+    return max(step, int(wanted / step + 0.5) * step)
 
 
 def levels(group: Group, lanes: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from s2c import options
 from s2c.arguments import load_array, load_consts, parse_dims, parse_list, parse_states
 from s2c.errors import CompileError, Problem, error
 
@@ -29,62 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Model = Annotated[
-    Path,
-    typer.Argument(metavar="MODEL", help="A .tflite, .onnx, .pt2, .h5, .nam, RTNeural .json or .s2c file."),
-]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that s2c compile wrote.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Dims = Annotated[
-    list[str] | None,
-    typer.Option("--dim", metavar="N=V", help="Set an unknown dimension, e.g. batch=1. Repeatable."),
-]
-Consts = Annotated[
-    list[str] | None,
-    typer.Option("--const", metavar="INPUT=FILE.npy", help="Bind an input to an array. Repeatable."),
-]
-
-States = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--state", metavar="IN=OUT", help="Keep an input between calls: OUT is its next value. Repeatable."
-    ),
-]
-LastStates = Annotated[
-    int, typer.Option("--states", metavar="N", min=0, help="The same for the last N inputs and outputs.")
-]
-Data = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--data",
-        metavar="FILE.npz",
-        help="Training data: x, and y where there is one. Repeatable, all are used.",
-    ),
-]
-Test = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--test", metavar="FILE.npz", help="What scores are reported on. Default: a part of --data."
-    ),
-]
-Task = Annotated[
-    str,
-    typer.Option(
-        help="auto, classification, regression, autoencoder, or distillation (of the original alone)."
-    ),
-]
-Epochs = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Times to train over the data; 0: not at all.")
-]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random in training.")]
-Augment = Annotated[
-    str | None,
-    typer.Option(metavar="LIST", help="How training inputs vary, e.g. flip,shift; see the README."),
-]
-KeepFloat = Annotated[
-    list[str] | None, typer.Option("--keep-float", metavar="LAYER", help="Not quantized. Repeatable.")
-]
-
 
 def print_version(wanted: bool) -> None:
     if wanted:
@@ -95,7 +40,7 @@ def print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def global_options(
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -105,17 +50,19 @@ def options(
 
 @app.command("compile", help="Compile a model into a folder of C and its image.")
 def compile_model(
-    model: Model,
+    model: options.Model,
     output: Annotated[Path | None, typer.Option("-o", metavar="DIR", help="The folder to write.")] = None,
-    target: Annotated[str, typer.Option(help="What to compile for; `s2c targets` lists them.")] = "host",
+    target: Annotated[
+        str, typer.Option(metavar="NAME", help="What to compile for; `s2c targets` lists them.")
+    ] = "host",
     name: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Prefix of every C symbol. Default: from the file's name."),
     ] = None,
-    dim: Dims = None,
-    const: Consts = None,
-    state: States = None,
-    last_states: LastStates = 0,
+    dim: options.Dims = None,
+    const: options.Consts = None,
+    state: options.States = None,
+    last_states: options.LastStates = 0,
     check: Annotated[bool, typer.Option("--check", help="Run the oracle after each stage.")] = False,
     stop_after: Annotated[
         str | None,
@@ -124,52 +71,30 @@ def compile_model(
     cc: Annotated[
         str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")
     ] = None,
-    width: Annotated[
-        float | None,
-        typer.Option(metavar="W", help="Keep this share of every group of channels, and retrain."),
-    ] = None,
-    macs: Annotated[
-        float | None, typer.Option(metavar="M", help="Prune to a share of the MACs, or to their number.")
-    ] = None,
-    latency: Annotated[
-        str | None, typer.Option(metavar="T", help="Prune to a latency on this machine, e.g. 40us.")
-    ] = None,
-    instructions: Annotated[
-        float | None, typer.Option(metavar="N", help="Prune to a number of instructions, e.g. 5e6.")
-    ] = None,
-    importance: Annotated[
-        str | None, typer.Option(help="What makes a channel worth keeping: l1, l2, batchnorm or taylor.")
-    ] = None,
-    data: Data = None,
-    test: Test = None,
-    task: Task = "auto",
-    epochs: Epochs = None,
-    minutes: Annotated[float | None, typer.Option(metavar="M", help="Train no longer than this.")] = None,
-    seed: Seed = 0,
-    augment: Augment = None,
-    int8: Annotated[
-        bool, typer.Option("--int8", help="Quantize to int8 by --calibration or --data.")
-    ] = False,
-    calibration: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--calibration", metavar="FILE.npz", help="Typical inputs x. Default: --data. Repeatable."
-        ),
-    ] = None,
-    max_drop: Annotated[
-        float | None,
-        typer.Option(metavar="POINTS", help="Train in int8 where quantizing costs more than this."),
-    ] = None,
-    keep_float: KeepFloat = None,
-    float_io: Annotated[
-        bool, typer.Option("--float-io", help="Leave a quantized net's inputs and outputs in float.")
-    ] = False,
-    as_json: Json = False,
+    width: options.Width = None,
+    macs: options.Macs = None,
+    latency: options.Latency = None,
+    instructions: options.Instructions = None,
+    importance: options.Importance = None,
+    data: options.Data = None,
+    test: options.Test = None,
+    task: options.Task = "auto",
+    epochs: options.Epochs = None,
+    minutes: options.Minutes = None,
+    seed: options.Seed = 0,
+    augment: options.Augment = None,
+    int8: options.Int8 = False,
+    calibration: options.Calibration = None,
+    max_drop: options.MaxDrop = None,
+    keep_float: options.KeepFloat = None,
+    float_io: options.FloatIo = False,
+    as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import artifact, driver, report
         from s2c.adapt import save_adapted
         from s2c.adapt.recipe import make_recipe, refuse_stop
+        from s2c.adapt.tables import describe_adaptation
 
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
@@ -208,7 +133,7 @@ def compile_model(
         if as_json:
             typer.echo(report.to_json({"folder": str(output), **manifest}))
             return
-        report.show(*report.describe_adaptation(manifest), report.describe_artifact(manifest))
+        report.show(*describe_adaptation(manifest), report.describe_artifact(manifest))
         folder = shlex.quote(str(output))
         run_line = " ".join(["s2c run", folder, *["IN.npy"] * len(manifest["inputs"])])
         typer.echo(f"Written to {folder}. Next: s2c verify {folder}; s2c bench {folder}; {run_line}")
@@ -216,7 +141,7 @@ def compile_model(
 
 @app.command(help="Run a compiled net on raw inputs.")
 def run(
-    folder: Folder,
+    folder: options.Folder,
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -227,7 +152,7 @@ def run(
     output: Annotated[
         Path | None, typer.Option("-o", metavar="OUT.npz", help="Write the arrays output_0, output_1, ..")
     ] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import report
@@ -248,9 +173,9 @@ def run(
 
 @app.command(help="Prove and test a compiled net, and say what is not shown.")
 def verify(
-    folder: Folder,
+    folder: options.Folder,
     inputs: Annotated[int, typer.Option(min=0, help="Random inputs, besides the adversarial ones.")] = 64,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import report
@@ -272,11 +197,11 @@ def inspect(
     depth: Annotated[
         int | None, typer.Option(min=1, help="Levels of a model's tree. Default: what fits a screen.")
     ] = None,
-    dim: Dims = None,
-    const: Consts = None,
-    state: States = None,
-    last_states: LastStates = 0,
-    as_json: Json = False,
+    dim: options.Dims = None,
+    const: options.Consts = None,
+    state: options.States = None,
+    last_states: options.LastStates = 0,
+    as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import driver, report
@@ -315,9 +240,9 @@ def inspect_model(request: Request, depth: int | None, as_json: bool) -> None:
 
 @app.command(help="Measure a compiled net: latencies, or instructions.")
 def bench(
-    folder: Folder,
+    folder: options.Folder,
     calls: Annotated[int, typer.Option(min=1, help="How many calls to time on the host.")] = 1000,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import report
@@ -335,36 +260,28 @@ def bench(
     help="Prune, retrain, quantize, compile and measure a model for each of some widths and precisions."
 )
 def sweep(
-    model: Model,
+    model: options.Model,
     output: Annotated[
         Path, typer.Option("-o", metavar="DIR", help="The folder of the results; resumes there.")
     ],
-    width: Annotated[
-        str, typer.Option(metavar="LIST", help="Shares of channels to keep.")
-    ] = "1,0.75,0.5,0.25",
-    macs: Annotated[str, typer.Option(metavar="LIST", help="Shares of the MACs to keep, besides.")] = "",
-    precision: Annotated[str, typer.Option(metavar="LIST", help="f32, int8.")] = "f32,int8",
-    target: Annotated[str, typer.Option(metavar="LIST", help="`s2c targets` lists them.")] = "host",
-    data: Data = None,
-    test: Test = None,
-    task: Task = "auto",
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    augment: Augment = None,
-    classes: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Names of the classes, one a line.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes at the same time. Default: the cores.")
-    ] = None,
-    ray: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, or auto.")
-    ] = None,
-    dim: Dims = None,
-    const: Consts = None,
-    state: States = None,
-    last_states: LastStates = 0,
-    as_json: Json = False,
+    width: options.Widths = "1,0.75,0.5,0.25",
+    macs: options.MacsShares = "",
+    precision: options.Precisions = "f32,int8",
+    target: options.Targets = "host",
+    data: options.Data = None,
+    test: options.SweepTest = None,
+    task: options.Task = "auto",
+    epochs: options.Epochs = None,
+    seed: options.Seed = 0,
+    augment: options.Augment = None,
+    classes: options.Classes = None,
+    jobs: options.Jobs = None,
+    ray: options.Ray = None,
+    dim: options.Dims = None,
+    const: options.Consts = None,
+    state: options.States = None,
+    last_states: options.LastStates = 0,
+    as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import report
@@ -398,7 +315,7 @@ def sweep(
 
 
 @app.command(help="List which ops of each model format are read, and what they become.")
-def ops(as_json: Json = False) -> None:
+def ops(as_json: options.Json = False) -> None:
     with reporting(as_json):
         from s2c import coverage, report
 
@@ -410,7 +327,7 @@ def ops(as_json: Json = False) -> None:
 
 
 @app.command(help="List what can be compiled for.")
-def targets(as_json: Json = False) -> None:
+def targets(as_json: options.Json = False) -> None:
     with reporting(as_json):
         from s2c import report
         from s2c.summary import list_rows

@@ -30,7 +30,6 @@ GAP = 2  # between columns
 NARROWEST = 10
 BEST = 5  # values of an output that are shown
 SHOWN_INFERENCES = 10
-WORST_LAYERS = 5
 STATUS_STYLES = {"proved": "green", "tested": "green", "unproved": "yellow", "failed": "bold red"}
 
 
@@ -92,19 +91,27 @@ def tracker(text: str, is_quiet: bool) -> Callable[[Sequence[T]], Iterable[T]]:
 
 @contextmanager
 def teller(is_quiet: bool) -> Iterator[Callable[..., None]]:
-    """say(text, done): what goes on, on stderr, and how much of it is done, 0..1, with the time left."""
+    """say(text, done): what goes on, on stderr, and how much of it is done, 0..1, with the time left; where
+    stderr is no terminal, a line for each step of what takes long: what stands before a colon."""
     console = Console(stderr=True, quiet=is_quiet)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     hidden = is_quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=None)
 
+        last = ""
+
         def say(text: str, done: float | None = None) -> None:
-            shown = printable(text).replace("[", r"\[")
+            nonlocal last
+            shown = printable(text)
+            if hidden and done is not None and shown.partition(":")[0] != last:
+                console.print(Text(shown))
+            last = shown.partition(":")[0]
+            escaped = shown.replace("[", r"\[")
             if done is None:
-                progress.reset(task, total=None, description=shown)
+                progress.reset(task, total=None, description=escaped)
             else:
-                progress.update(task, total=1.0, completed=done, description=shown)
+                progress.update(task, total=1.0, completed=done, description=escaped)
 
         yield say
 
@@ -187,29 +194,6 @@ def describe_artifact(manifest: Mapping[str, Any]) -> Group:
         "stack": size(manifest["stack_bytes"]),
     }
     return make_facts(f"{manifest['name']} for {manifest['target']}", facts)
-
-
-def describe_adaptation(manifest: Mapping[str, Any]) -> tuple[Group, ...]:
-    """What pruning, training and quantizing made of the model: step by step, and by group of channels."""
-    found = manifest.get("adaptation")
-    if found is None:
-        return ()
-    is_share = found["task"] in ("classification", "agreement")
-    steps = [[step, f"{score:.2%}" if is_share else f"{score:.6g}"] for step, score in found["score"].items()]
-    tables = []
-    if "pruned" in found["macs"]:
-        before, after = found["macs"]["original"], found["macs"]["pruned"]
-        rows = [[each["name"], str(each["before"]), str(each["after"])] for each in found["groups"]]
-        title = f"channels: {after:,} of {before:,} MACs ({after / before:.1%})"
-        tables.append(make_table(title, ["group", "before", "after"], rows, flexible=(0,)))
-    if steps:
-        what = "accuracy" if is_share else "error"
-        tables.append(make_table(f"{what} on {found['judged']}", ["step", what], steps))
-    if "quantization" in found:
-        worst = sorted(found["quantization"], key=lambda each: float(each["snr_db"]))[:WORST_LAYERS]
-        rows = [[each["layer"], each["op"], f"{each['snr_db']:.1f}"] for each in worst]
-        tables.append(make_table("int8 layers with the most noise", ["layer", "op", "SNR dB"], rows))
-    return tuple(tables)
 
 
 def describe_summary(summary: Summary) -> Group:

@@ -14,8 +14,12 @@ import numpy as np
 
 from s2c.adapt import Adapted
 from s2c.ir import Node
-from s2c.sweep.jobs import Files, Say, load_model, run_with
+from s2c.progress import Say
+from s2c.sweep.check import make_sweep
+from s2c.sweep.jobs import load_model, run_with, to_bytes
 from s2c.sweep.recipe import Job, Net, Sweep
+from s2c.sweep.store import Files
+from s2c.sweep.workers import Message
 
 
 def round_weights(sweep: Sweep, net: Net, folder: Path, say: Say) -> Adapted:
@@ -41,3 +45,54 @@ def run_logged(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
     with (sweep.model.parent / "log").open("a") as log:
         log.write(f"{job.name} {os.getpid()}\n")
     return run_double(sweep, job, folder, say)
+
+
+HALF = Net(("width", 0.5), "f32")
+
+
+def plain_files(folder: Path) -> tuple[Path, Path]:
+    """A model and data that are there; what is in them is not looked at."""
+    model, data = folder / "net.tflite", folder / "data.npz"
+    model.write_bytes(b"a model")
+    data.write_bytes(b"data")
+    return model, data
+
+
+def plain_sweep(model: Path, data: Path) -> Sweep:
+    return make_sweep(model, ("1,0.5", "", "f32,int8", "host,cortex-m4"), ((data,), (data,)), None)
+
+
+class Recorded:
+    """Workers that do a job at once and say in which order: a class, because the scheduler wants one."""
+
+    def __init__(self, room: int = 2) -> None:
+        self.room = room
+        self.order: list[Job] = []
+        self.running: list[Job] = []
+
+    def start(self, job: Job) -> None:
+        self.running.append(job)
+        assert len(self.running) <= self.room
+
+    def wait(self) -> list[Message]:
+        job = self.running.pop(0)
+        self.order.append(job)
+        return [Message(job, "done", result_of(job))]
+
+    def close(self) -> None:
+        self.running.clear()
+
+
+def result_of(job: Job) -> Files:
+    needed = (job.net.file, f"nets/{job.net.name}.npz") if job.kind == "net" else ()
+    return {name: to_bytes({"name": job.name}) for name in (*needed, job.result)}
+
+
+def folder_of(tmp_path: Path) -> Path:
+    for name in ("nets", "points"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    return tmp_path
+
+
+def say(*_: object) -> None:
+    pass

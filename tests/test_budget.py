@@ -26,6 +26,9 @@ def make_group(units: int, channels: int = 1) -> Group:
         (64, 0.4, 16, 32),  # 25.6 is nearer to 32 than to 16
         (16, 0.5, 16, 8),  # less than the lanes: half of them
         (16, 0.05, 16, 1),
+        (16, 0.75, 16, 12),  # whole lanes would be all
+        (32, 0.75, 16, 24),
+        (24, 0.5, 16, 12),
         (100, 0.5, 16, 48),
         (100, 1.0, 16, 100),
         (3, 0.5, 4, 2),

@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 's2c[report]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 's2c[report]'")
 
-from s2c.pages.page import SHOWN_CLASSES, SHOWN_FLIPS, heat_map, make_page
-from s2c.pages.plots import front, pareto_plots
+from s2c.sweep.page import SHOWN_CLASSES, SHOWN_FLIPS, heat_map, make_page
 from s2c.sweep.pictures import as_image, to_png
+from s2c.sweep.plots import front, pareto_plots
 from s2c.sweep.score import ACCURACY, ERROR
 
 HOSTILE = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(2)>$x_{$"

@@ -82,6 +82,36 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
         ),
         (
             "host",
+            {"test": "test.npz", "augment": "flip"},
+            "--test: wanted a budget, --epochs or --int8, found none; "
+            "add one, e.g. --width 0.5, or leave it out\n"
+            "--augment: wanted a budget, --epochs or --int8, found none; "
+            "add one, e.g. --width 0.5, or leave it out",
+        ),
+        (
+            "host",
+            {"width": 0.5, "epochs": 0, "importance": "taylor"},
+            "--importance taylor: wanted data to measure it on, found none; "
+            "give the training data, or --importance l2",
+        ),
+        (
+            "host",
+            {"int8": True, "epochs": 0, "max_drop": 1.0, **DATA},
+            "--max-drop: wanted training, found --epochs 0; leave one of them out",
+        ),
+        (
+            "host",
+            {"int8": True, "max_drop": float("nan"), **DATA},
+            "--max-drop: wanted a number of points, found nan; e.g. 0.5",
+        ),
+        (
+            "host",
+            {"width": 0.5, "seed": -1, "epochs": -2, **DATA},
+            "--seed: wanted 0 or more, found -1; leave it out for the default\n"
+            "--epochs: wanted 0 or more, found -2; leave it out for the default",
+        ),
+        (
+            "host",
             {"int8": True, "calibration": "some.npz", "max_drop": 1.0},
             "--data: wanted data to train the quantized net with, found none; "
             "give the training data, or leave --max-drop out",
@@ -99,6 +129,17 @@ def test_wrong_flags(target: str, flags: dict[str, Any], message: str) -> None:
     with pytest.raises(CompileError) as raised:
         recipe(target, **flags)
     assert str(raised.value) == message
+
+
+def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s2c.adapt.recipe.find_spec", lambda name: None)
+    with pytest.raises(CompileError) as raised:
+        recipe(width=0.5, epochs=0)
+    assert str(raised.value) == (
+        "torch: wanted torch, which prunes, trains and quantizes, found it is not installed; "
+        "pip install 's2c[torch]'"
+    )
+    recipe()
 
 
 def test_stopping_early_is_refused_for_what_is_adapted() -> None:

@@ -1,10 +1,9 @@
-"""A sweep's lists, its jobs and their processes, its folder, and what is found in its results."""
+"""A sweep's lists, what its net allows, its jobs and their processes."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,37 +11,32 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import raises
+from sweep_doubles import HALF, Recorded, folder_of, plain_files, plain_sweep, say
 from typer.testing import CliRunner
 
 from s2c.cli import app
 from s2c.errors import CompileError, error
-from s2c.sweep import store
+from s2c.ir import Graph, Node, Type, input_node
+from s2c.ops import make
+from s2c.progress import Say
+from s2c.sweep.budgets import budget_problems
 from s2c.sweep.check import make_sweep
-from s2c.sweep.findings import class_losses, class_warnings
-from s2c.sweep.jobs import Files, Say
-from s2c.sweep.recipe import BASELINE, Job, Net, Sweep, all_jobs
+from s2c.sweep.recipe import BASELINE, Job, Sweep, all_jobs
 from s2c.sweep.schedule import run_some
-from s2c.sweep.score import ACCURACY, Score, score, to_dtype, to_floats
-from s2c.sweep.table import describe_sweep, to_csv
+from s2c.sweep.store import Files
 from s2c.sweep.workers import LocalWorkers, Message
 
-HALF = Net(("width", 0.5), "f32")
 DESCRIPTION = "a list of cortex-m33, cortex-m4, cortex-m7, host, each once"
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """A model and data that are there; what is in them is not looked at."""
-    model, data = tmp_path / "net.tflite", tmp_path / "data.npz"
-    model.write_bytes(b"a model")
-    data.write_bytes(b"data")
-    return model, data
+    return plain_files(tmp_path)
 
 
 @pytest.fixture
 def sweep(files: tuple[Path, Path]) -> Sweep:
-    model, data = files
-    return make_sweep(model, ("1,0.5", "", "f32,int8", "host,cortex-m4"), ((data,), (data,)), None)
+    return plain_sweep(*files)
 
 
 # lists
@@ -103,6 +97,51 @@ def test_missing_packages_are_named(files: tuple[Path, Path], monkeypatch: pytes
     ]
 
 
+def test_class_names_that_are_no_text(files: tuple[Path, Path], tmp_path: Path) -> None:
+    model, data = files
+    names = tmp_path / "names.txt"
+    names.write_bytes("Häuser\n".encode("latin-1"))
+    found = raises(lambda: make_sweep(model, ("1", "", "f32", "host"), ((), (data,)), names))
+    assert found == f"--classes {names}: wanted text in UTF-8, found byte 0xe4 at 1; save it in UTF-8"
+
+
+# budgets
+
+
+def two_layers(units: int) -> Graph:
+    """Dense layers 4 -> units -> 3."""
+    draws = np.random.default_rng(0)
+    hidden = dense(input_node("x", Type((1, 4), "f32")), draws.normal(size=(units, 4)), "hidden")
+    return Graph((hidden.inputs[0],), (dense(hidden, draws.normal(size=(3, units)), "out"),))
+
+
+def dense(source: Node, weight: np.ndarray, layer: str) -> Node:
+    attrs = {"weight": weight.astype(np.float32), "bias": np.zeros(len(weight), np.float32)}
+    return make("dense", (source,), layer, activation="none", **attrs)
+
+
+def test_budgets_that_a_net_cannot_keep() -> None:
+    budgets = (("width", 1.0), ("width", 0.95), ("width", 0.5), ("macs", 0.5), ("macs", 0.01))
+    problems = budget_problems(budgets, two_layers(8), 1)
+    assert [str(each) for each in problems] == [
+        "--width: wanted a width that leaves out some channels, found 0.95, which rounds to all of them; "
+        "give a smaller one",
+        "--macs 0.01: wanted 1 MACs, found 7 with the least channels; "
+        "allow more, or start from a smaller net",
+    ]
+
+
+def test_budgets_of_a_net_without_channels() -> None:
+    source = input_node("x", Type((1, 4), "f32"))
+    graph = Graph((source,), (dense(source, np.ones((3, 4)), "out"),))
+    assert budget_problems((("width", 1.0),), graph, 1) == []
+    problems = budget_problems((("width", 0.5), ("macs", 0.5)), graph, 1)
+    assert [str(each) for each in problems] == [
+        "MODEL: wanted channels that can be taken away, found none: every channel reaches an output or an op "
+        "that needs all of them; sweep it with --width 1"
+    ]
+
+
 def test_the_command_line_says_what_is_wrong(files: tuple[Path, Path]) -> None:
     model, data = files
     arguments = ["sweep", str(model), "-o", "out", "--width", "2", "--test", str(data), "--json"]
@@ -134,42 +173,6 @@ def test_times_are_taken_last_and_each_job_after_what_it_needs(sweep: Sweep) -> 
         assert done.issuperset(name for name in job.needs if name.endswith(".json"))
         done.add(job.result)
     assert [job.is_timed for job in jobs] == [False] * 9 + [True] * 4
-
-
-class Recorded:
-    """Workers that do a job at once and say in which order: a class, because the scheduler wants one."""
-
-    def __init__(self, room: int = 2) -> None:
-        self.room = room
-        self.order: list[Job] = []
-        self.running: list[Job] = []
-
-    def start(self, job: Job) -> None:
-        self.running.append(job)
-        assert len(self.running) <= self.room
-
-    def wait(self) -> list[Message]:
-        job = self.running.pop(0)
-        self.order.append(job)
-        return [Message(job, "done", result_of(job))]
-
-    def close(self) -> None:
-        self.running.clear()
-
-
-def result_of(job: Job) -> Files:
-    needed = (job.net.file, f"nets/{job.net.name}.npz") if job.kind == "net" else ()
-    return {name: job.name.encode() for name in (*needed, job.result)}
-
-
-def folder_of(tmp_path: Path) -> Path:
-    for name in ("nets", "points"):
-        (tmp_path / name).mkdir(exist_ok=True)
-    return tmp_path
-
-
-def say(*_: object) -> None:
-    pass
 
 
 def test_what_is_done_is_not_done_again(sweep: Sweep, tmp_path: Path) -> None:
@@ -239,157 +242,3 @@ def test_a_job_that_fails_ends_the_sweep(
     jobs = all_jobs(sweep)
     with pytest.raises(wanted):
         run_some(jobs, jobs, folder_of(tmp_path), workers, say)
-
-
-# the folder
-
-
-def test_a_folder_of_another_sweep_is_refused_by_what_differs(sweep: Sweep, tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    with store.opened(folder, sweep):
-        pass
-    with store.opened(folder, sweep):
-        found = raises(lambda: enter(folder, sweep))
-        assert found == (
-            f"-o {folder}: wanted a folder that no other sweep is writing, found one that runs; "
-            "wait until it ends"
-        )
-    other = replace(sweep, seed=1, budgets=(("width", 0.25),))
-    assert raises(lambda: enter(folder, other)).splitlines() == [
-        f"-o {folder}: wanted the sweep that it holds: --seed 0, found --seed 1; "
-        "give the same, or name another folder",
-        f"-o {folder}: wanted the sweep that it holds: --width 1.0,0.5, found --width 0.25; "
-        "give the same, or name another folder",
-    ]
-    sweep.data[0].write_bytes(b"other data")
-    assert "--data" in raises(lambda: enter(folder, sweep))
-
-
-def enter(folder: Path, sweep: Sweep) -> None:
-    with store.opened(folder, sweep):
-        pass
-
-
-def test_a_folder_of_something_else_is_left_alone(sweep: Sweep, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.tex").touch()
-    assert raises(lambda: enter(mine, sweep)) == (
-        f"-o {mine}: wanted a new folder, or one of this sweep, found thesis.tex; name another folder"
-    )
-    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
-    (mine / "thesis.tex").rename(mine / "points")
-    assert "found no recipe.json in it" in raises(lambda: enter(mine, sweep))
-    assert raises(lambda: enter(mine / "points", sweep)) == (
-        f"-o {mine / 'points'}: wanted a folder, found a file of that name; name another"
-    )
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write_file(tmp_path / "result.json", b"old")
-
-    def crash(_: int) -> None:
-        raise OSError("power cut")
-
-    monkeypatch.setattr(os, "fsync", crash)
-    with pytest.raises(OSError, match="power cut"):
-        store.write_file(tmp_path / "result.json", b"new")
-    assert (tmp_path / "result.json").read_bytes() == b"old"
-
-
-def test_a_draft_of_a_killed_sweep_is_no_stranger(sweep: Sweep, tmp_path: Path) -> None:
-    enter(tmp_path / "out", sweep)
-    (tmp_path / "out" / ".sweep.csv.draft").touch()
-    enter(tmp_path / "out", sweep)
-
-
-# results
-
-
-def test_score_of_labels_and_values() -> None:
-    outputs = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]], np.float32)
-    found = score(outputs, np.array([1, 1, 1]))
-    assert (found.metric, found.value, found.right, found.total) == (ACCURACY, 2 / 3, (0, 2), (0, 3))
-    assert found.answers.tolist() == [1, 0, 1]
-    steps = np.stack([outputs[::-1], outputs], 1)  # the last one counts
-    assert score(steps, np.array([1, 1, 1])).answers.tolist() == [1, 0, 1]
-    error_of = score(outputs, np.zeros((3, 2), np.float32))
-    assert error_of.value == pytest.approx(float(np.square(outputs).mean()))
-    assert len(error_of.answers) == 3
-
-
-def test_inputs_are_quantized_as_the_program_wants() -> None:
-    wanted = {"dtype": "i8", "scale": 0.5, "zero": -3}
-    array = np.array([0.0, 0.25, 0.75, 1.0, 1000.0, -1000.0], np.float32)
-    assert to_dtype(array, wanted).tolist() == [-3, -3, -1, -1, 127, -128]  # ties to even
-    assert to_dtype(array.astype(np.int8)[:1], wanted).tolist() == [0]  # quantized already
-    assert to_dtype(np.array([255], np.uint8), {"dtype": "f32", "scale": None, "zero": None}).tolist() == [
-        255.0
-    ]
-    assert to_floats(np.array([-3, 1], np.int8), wanted).tolist() == [0.0, 2.0]
-
-
-def scored(right: Sequence[int], total: Sequence[int]) -> Score:
-    return Score(ACCURACY, sum(right) / sum(total), np.empty(0), tuple(right), tuple(total))
-
-
-def test_a_class_that_fails_silently_is_warned_of() -> None:
-    base = scored((90, 90, 90, 0), (100, 100, 100, 0))
-    worse = scored((89, 90, 60, 0), (100, 100, 100, 0))
-    assert class_losses(base, worse).tolist() == [1, 0, 30, 0]
-    (found,) = class_warnings(HALF, base, worse, ["a", "b", "c", "d"])
-    assert (found["class"], found["lost_points"], found["before"], found["after"]) == ("c", 30.0, 90, 60)
-    assert found["mean_points"] == pytest.approx(31 / 3)
-
-
-@pytest.mark.parametrize("right", [(80, 80, 80), (90, 90, 90), (90, 90, 88)])
-def test_no_warning_where_all_lose_alike_or_little(right: tuple[int, ...]) -> None:
-    base = scored((90, 90, 90), (100, 100, 100))
-    assert class_warnings(HALF, base, scored(right, base.total), ["a", "b", "c"]) == []
-
-
-def test_few_inputs_make_no_warning() -> None:
-    assert class_warnings(HALF, scored((10, 10), (10, 10)), scored((8, 10), (10, 10)), ["a", "b"]) == []
-
-
-POINT = {
-    "budget": "width",
-    "share": 0.5,
-    "precision": "f32",
-    "score": 0.875,
-    "macs": 12345,
-    "parameters": 99,
-    "rom_bytes": 1000,
-    "arena_bytes": 64,
-    "stack_bytes": None,
-}
-POINTS = [
-    {**POINT, "target": "host", "microseconds": 12.5},
-    {**POINT, "target": "cortex-m4", "instructions": 5000, "emulated": 8, "emulated_same": 7},
-    {
-        **{key: POINT[key] for key in ("budget", "share", "precision", "score")},
-        "target": "cortex-m4",
-        "problems": [{"layer": "net", "wanted": "at most 9 bytes", "found": "10", "do": "less"}],
-    },
-]
-
-
-def test_csv() -> None:
-    assert to_csv(POINTS).splitlines() == [
-        "target,precision,budget,share,score,macs,parameters,rom_bytes,arena_bytes,stack_bytes,"
-        "microseconds,instructions,problem",
-        "host,f32,width,0.5,0.875,12345,99,1000,64,,12.5,,",
-        "cortex-m4,f32,width,0.5,0.875,12345,99,1000,64,,,5000,",
-        "cortex-m4,f32,width,0.5,0.875,,,,,,,,at most 9 bytes: found 10",
-    ]
-
-
-def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    from s2c.report import show
-
-    document = {"metric": ACCURACY, "test_samples": 1000, "points": POINTS, "warnings": []}
-    show(*describe_sweep(document))
-    text = " ".join(capsys.readouterr().out.split())
-    assert "width 0.5 f32 87.5% 12,345 1,000 64 12.5 µs" in text
-    assert "5,000 instr." in text and "at most 9 bytes" in text
-    assert "ran the first 8 of them, and 7 of 8 outputs agree" in text

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 import s2c
 from s2c.adapt import adapt, prepare, save_adapted
 from s2c.adapt.recipe import Recipe, make_recipe
-from s2c.bench import Instructions, bench
+from s2c.bench import bench
 from s2c.driver import load_source, make_request
 from s2c.errors import CompileError
 from s2c.program import read_manifest, run_batch
@@ -120,9 +120,7 @@ def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> Non
     flags = {**data(folder), "macs": 0.5, "epochs": 3, "int8": True, "augment": "noise"}
     for name in ("a", "b"):
         save_adapted(recipe(folder / "net.s2c", **flags), tmp_path / name)
-    files = sorted(
-        path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()
-    )
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert len(files) > 5
     for path in files:
         assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes(), path
@@ -141,9 +139,11 @@ def test_an_interrupted_training_goes_on(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         save_adapted(recipe(folder / "net.s2c", **flags), tmp_path / "broken", say=interrupt)
     assert not (tmp_path / "broken").exists()
-    save_adapted(
-        recipe(folder / "net.s2c", **flags), tmp_path / "broken", say=lambda text, done=None: heard.append(text)
-    )
+
+    def listen(text: str, done: float | None = None) -> None:
+        heard.append(text)
+
+    save_adapted(recipe(folder / "net.s2c", **flags), tmp_path / "broken", say=listen)
     assert not any(text.startswith("training, epoch 1") for text in heard)
     assert (tmp_path / "broken" / "net.s2c").read_bytes() == (tmp_path / "whole" / "net.s2c").read_bytes()
 

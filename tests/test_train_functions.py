@@ -154,6 +154,22 @@ def test_a_constant_has_one_sample(name: str) -> None:
     check(graph, [random_arrays(graph, each) for each in range(SAMPLES)])
 
 
+@pytest.mark.parametrize("op", ["conv2d", "average_pool"])
+@pytest.mark.parametrize("height", [8, 10])
+def test_one_column_of_one_channel(op: str, height: int) -> None:
+    """What torch takes for channels-last, and then reads other rows than the image's."""
+    x = tensor("x", 1, height, 3, 1)
+    attrs = {"stride": (1, 2), "dilation": (1, 1), "pads": ((2, 2), (0, 0))}
+    if op == "conv2d":
+        pick = seeded(height)
+        weights = {"weight": floats(pick, 3, 4, 3, 1), "bias": floats(pick, 3)}
+        node = make(op, (x,), "l", **attrs, **weights, groups=1)
+    else:
+        node = make(op, (x,), "l", **attrs, kernel=(4, 3), count_pads=True, mean=False)
+    graph = single(node, x)
+    check(graph, [random_arrays(graph, each) for each in range(SAMPLES)])
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_padding_never_changes(seed: int) -> None:
     """Asymmetric pads, strides and dilation: what is outside of the image counts as zero, and only that."""

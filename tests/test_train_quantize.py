@@ -1,10 +1,9 @@
-"""Calibration and training in int8: integers to the bit, choices by measurement, and trained nets."""
+"""Calibration: integers to the bit, choices by measurement, and trained nets."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,55 +14,34 @@ from nets import data
 torch = pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench" / "agility"))
 
+from quantized import (  # noqa: E402
+    check_module,
+    conv,
+    dense,
+    narrowed,
+    real,
+    samples_of,
+    small_net,
+    stored_inputs,
+)
+
 from s2c import oracle  # noqa: E402
 from s2c.adapt import prepare  # noqa: E402
 from s2c.check import accumulator_bounds, check_types  # noqa: E402
 from s2c.errors import CompileError  # noqa: E402
-from s2c.ir import Graph, Node, State, constant, state_node  # noqa: E402
+from s2c.ir import Graph, State, constant, state_node  # noqa: E402
 from s2c.ops import make  # noqa: E402
-from s2c.ops.core import quantize  # noqa: E402
-from s2c.ops.integer import scale_of, zero_of  # noqa: E402
 from s2c.passes.fuse_qdq import FUSED, MOVED  # noqa: E402
 from s2c.quantization.ranges import METHODS  # noqa: E402
-from s2c.quantization.scheme import Scheme  # noqa: E402
 from s2c.readers import load_model  # noqa: E402
 from s2c.train.biases import correct_biases  # noqa: E402
 from s2c.train.data import Samples  # noqa: E402
 from s2c.train.integers import QuantizedModule  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule, batch_of  # noqa: E402
-from s2c.train.qat import train_quantized  # noqa: E402
-from s2c.train.quantization import Quantized, judged, quantize_net, with_rough_ranges  # noqa: E402
-from s2c.train.retrain import Training  # noqa: E402
-
-Arrays = tuple[np.ndarray, ...]
+from s2c.train.quantization import judged, quantize_net, refuse_unquantizable, with_rough_ranges  # noqa: E402
 
 torch.set_num_threads(1)
-
-
-def samples_of(graph: Graph, count: int = 16, seed: int = 0, labels: np.ndarray | None = None) -> Samples:
-    """Noise for each input; of a net with states in five steps."""
-    source = np.random.default_rng(seed)
-    steps = (5,) if graph.states else ()
-    arrays = tuple(
-        source.normal(size=(count, *steps, *each.type.shape)).astype(np.float32) for each in graph.inputs
-    )
-    task = "distillation" if labels is None else "classification"
-    return Samples(arrays, labels, task, tuple(each.type.numpy for each in graph.inputs))
-
-
-def conv(source: Node, layer: str, outputs: int, groups: int = 1, **attrs: object) -> Node:
-    depth = source.type.shape[-1] // groups
-    pick = seeded(sum(map(ord, layer)))
-    weights = {"weight": floats(pick, outputs, 3, 3, depth) / 3, "bias": floats(pick, outputs)}
-    geometry = {**GEOMETRY, "pads": ((1, 1), (1, 1)), "groups": groups}
-    return make("conv2d", (source,), layer, **geometry, **weights, **attrs)
-
-
-def dense(source: Node, layer: str, outputs: int, **attrs: object) -> Node:
-    pick = seeded(sum(map(ord, layer)))
-    weight = floats(pick, outputs, source.type.shape[-1])
-    return make("dense", (source,), layer, weight=weight, bias=floats(pick, outputs), **attrs)
 
 
 def every_op() -> Graph:
@@ -87,38 +65,6 @@ def every_op() -> Graph:
     wide = make("expand", (make("reshape", (mean,), "flat", shape=(1, 8)),), "wide", shape=(2, 8))
     head = dense(wide, "head", 5)
     return Graph((x,), (make("softmax", (head,), "answer", beta=1.0), total))
-
-
-def stored_inputs(graph: Graph, arrays: Arrays) -> Arrays:
-    return tuple(
-        array if node.type.dtype == "f32" else quantize(array, node.type)
-        for node, array in zip(graph.inputs, arrays, strict=True)
-    )
-
-
-def real(node: Node, array: np.ndarray) -> np.ndarray:
-    if node.type.dtype != "i8":
-        return array
-    return (array.astype(np.int32) - zero_of(node.type)).astype(np.float32) * np.float32(scale_of(node.type))
-
-
-def check_module(found: Quantized, samples: Samples, count: int = 3) -> None:
-    """What the oracle gives of the int8 Graph; floats behind int8 layers may be rounded otherwise."""
-    module = QuantizedModule(found.scheme).eval()
-    with torch.no_grad():
-        values = module.values(module.graph.outputs, *batch_of(samples.batch(np.arange(count))))
-    for sample in range(count):
-        arrays = tuple(each[sample] for each in samples.inputs)
-        wanted = oracle.run(found.graph, *stored_inputs(found.graph, arrays))
-        for node, array, value in zip(found.graph.outputs, wanted, values, strict=True):
-            row = value[sample if len(value) > 1 else 0].numpy()
-            if all(each.type.dtype == "i8" or each.op in EXACT for each in found.graph.nodes()):
-                assert np.array_equal(real(node, array), row), node.layer
-            else:
-                assert np.allclose(real(node, array), row, rtol=1e-4, atol=1e-4), node.layer
-
-
-EXACT = ("input", "constant", "quantize", "dequantize", "slice", "reshape", "transpose", "relu")
 
 
 # the integers
@@ -227,18 +173,6 @@ def test_uneven_channels_are_evened_out(monkeypatch: pytest.MonkeyPatch) -> None
     assert found.snr_db > 25
 
 
-def narrowed(graph: Graph, samples: Samples) -> Scheme:
-    """Ranges that clip a part of the values of inner layers."""
-    found = quantize_net(graph, samples)
-    scheme = found.scheme.of(found.reference)
-    inner = {node for node in scheme.quants if node.op == "conv2d"}
-    quants = {
-        node: replace(quant, scale=(quant.scale[0] * 0.3,)) if node in inner else quant
-        for node, quant in scheme.quants.items()
-    }
-    return replace(scheme, quants=quants)
-
-
 def test_biases_make_up_for_the_mean_of_what_is_clipped() -> None:
     graph = small_net()
     samples = samples_of(graph, 64)
@@ -317,13 +251,16 @@ NOTHING = "--int8: wanted at least one convolution or dense layer to compute in 
 
 def test_all_faults_of_the_arguments_come_at_once() -> None:
     graph = single(dense(tensor("x", 1, 4), "dense", 2))
-    found = raises(lambda: quantize_net(graph, samples_of(graph), ("dense", "dens", "other")))
+    names = ("dense", "dens", "other")
+    found = raises(lambda: quantize_net(graph, samples_of(graph), names))
     do = "take one of those that s2c inspect prints"
     assert found == (
         f"--keep-float: wanted the name of a layer, found 'dens'; {do}\n"
         f"--keep-float: wanted the name of a layer, found 'other'; {do}\n"
         f"{NOTHING}, found all of them kept in float; leave --int8 out"
     )
+    assert raises(lambda: refuse_unquantizable(graph, names)) == found
+    refuse_unquantizable(graph, ())
 
 
 def test_a_net_without_contractions_is_refused() -> None:
@@ -345,40 +282,6 @@ def test_values_that_are_not_finite_are_refused_where_they_arise() -> None:
         "log: wanted finite values on the calibration data, found NaN or infinite ones; "
         "leave the samples out that give them, or mend the net"
     )
-
-
-# training
-
-
-def small_net() -> Graph:
-    x = tensor("x", 1, 6, 6, 2)
-    first = conv(x, "first", 6, lo=0.0)
-    second = conv(first, "second", 6, lo=0.0)
-    pool = {**GEOMETRY, "kernel": (6, 6), "count_pads": False, "mean": False}
-    flat = make("reshape", (make("average_pool", (second,), "mean", **pool),), "flat", shape=(1, 6))
-    return single(dense(flat, "head", 4), x)
-
-
-def test_training_makes_up_for_what_is_clipped() -> None:
-    graph = small_net()
-    samples = samples_of(graph, 256)
-    scheme = narrowed(graph, samples)
-    before = judged(scheme, scheme.graph, samples)
-    after, history = train_quantized(before, graph, samples, Training(epochs=20, batch=32))
-    assert after.snr_db > before.snr_db + 3 and history.best > 0
-    check_module(after, samples)
-    types = [[str(node.type) for node in each.graph.nodes()] for each in (before, after)]
-    assert types[0] == types[1]
-
-
-def test_training_is_repeatable() -> None:
-    graph = small_net()
-    samples = samples_of(graph, 64)
-    scheme = narrowed(graph, samples)
-    start = judged(scheme, scheme.graph, samples)
-    runs = [train_quantized(start, graph, samples, Training(epochs=2, batch=32))[0] for _ in range(2)]
-    assert str(runs[0].graph) == str(runs[1].graph)
-    assert str(runs[0].graph) != str(start.graph)
 
 
 # trained nets

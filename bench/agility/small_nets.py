@@ -1,7 +1,8 @@
 """What half of the channels costs and saves -> README.md's table of pruned nets.
 
-resnet8 and kws, untrained: time on this machine, interleaved, and instructions on cortex-m4, in float. The recognisers
-of spoken digits and of clothes (digits.py, fashion.py), retrained and quantized by `s2c sweep`: accuracy too.
+resnet8 and kws, untrained: time on this machine, interleaved, and instructions on cortex-m4, in float. The
+recognisers of spoken digits and of clothes (digits.py, fashion.py), retrained and quantized by `s2c sweep`:
+accuracy too.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ def sweep(name: str, flags: Sequence[str], folder: Path) -> dict[str, Any]:
     source = ROOT / "build" / "agility" / name
     if not (source / "net.pt2").is_file():
         raise SystemExit(f"no {source}/net.pt2: run bench/agility/{name}.py first")
-    command = [str(Path(sys.executable).with_name("s2c")), "sweep", str(source / "net.pt2"), "-o", str(folder)]
+    command = [str(Path(sys.executable).with_name("s2c")), "sweep", str(source / "net.pt2")]
+    command += ["-o", str(folder)]
     command += ["--width", "1,0.5", "--precision", "f32,int8", "--target", "cortex-m4", *flags]
     command += ["--data", str(source / "train.npz"), "--test", str(source / "test.npz")]
     subprocess.run(command, check=True)
@@ -129,7 +131,8 @@ def main() -> None:
         + markdown(SPEED_HEADER, speed_rows())
         + "\n\nTwo small recognisers, retrained and quantized, on cortex-m4:\n\n"
         + markdown(RECOGNISER_HEADER, recogniser_rows(results))
-        + f"\n\nMeasured on {date.today().isoformat()} by `bench/agility/small_nets.py`; machine: {machine()}.\n"
+        + f"\n\nMeasured on {date.today().isoformat()} by `bench/agility/small_nets.py`; "
+        + f"machine: {machine()}.\n"
     )
     print(text)
     if given.readme:

@@ -3,7 +3,7 @@
    pack: weight = taps_first
    where: window_groups == channels and columns == 1 and value == 0
    Constant: loops run over extents, and which taps are padding follows from the pixel. */
-#include "lib/float.h"
+#include "lib/rows_f32.h"
 
 S2C_INLINE void window_matmul_f32_depthwise(float *restrict output, const float *restrict input,
                                             const float *restrict weight, const float *restrict bias,
@@ -21,24 +21,42 @@ S2C_INLINE void window_matmul_f32_depthwise(float *restrict output, const float 
         for (int32_t pixel = 0; pixel < output_height * output_width; pixel++) {
             const int32_t top = pixel / output_width * stride_height - pad_top;
             const int32_t left = pixel % output_width * stride_width - pad_left;
-            for (int32_t c = 0; c < channels; c++) {
-                output[c] = 0.0F;
-            }
-            for (int32_t i = 0; i < kernel_height; i++) {
-                const int32_t y = top + i * dilation_height;
-                for (int32_t j = 0; j < kernel_width; j++) {
-                    const int32_t x = left + j * dilation_width;
-                    if (y >= 0 && y < height && x >= 0 && x < width) {
-                        const float *from = image + (y * width + x) * channels;
-                        const float *w = weight + (i * kernel_width + j) * channels;
-                        for (int32_t c = 0; c < channels; c++) {
-                            output[c] += from[c] * w[c];
+            int32_t c = 0;
+            for (; c + S2C_LANES <= channels; c += S2C_LANES) {
+                float sums[S2C_LANES];
+                for (int32_t lane = 0; lane < S2C_LANES; lane++) {
+                    sums[lane] = 0.0F;
+                }
+                for (int32_t i = 0; i < kernel_height; i++) {
+                    const int32_t y = top + i * dilation_height;
+                    for (int32_t j = 0; j < kernel_width; j++) {
+                        const int32_t x = left + j * dilation_width;
+                        if (y >= 0 && y < height && x >= 0 && x < width) {
+                            const float *from = image + (y * width + x) * channels + c;
+                            const float *w = weight + (i * kernel_width + j) * channels + c;
+                            for (int32_t lane = 0; lane < S2C_LANES; lane++) {
+                                sums[lane] += from[lane] * w[lane];
+                            }
                         }
                     }
                 }
+                for (int32_t lane = 0; lane < S2C_LANES; lane++) {
+                    output[c + lane] = s2c_clamp_float(sums[lane] + bias[c + lane], lo, hi);
+                }
             }
-            for (int32_t c = 0; c < channels; c++) {
-                output[c] = s2c_clamp_float(output[c] + bias[c], lo, hi);
+            for (; c < channels; c++) {
+                float sum = 0.0F;
+                for (int32_t i = 0; i < kernel_height; i++) {
+                    const int32_t y = top + i * dilation_height;
+                    for (int32_t j = 0; j < kernel_width; j++) {
+                        const int32_t x = left + j * dilation_width;
+                        if (y >= 0 && y < height && x >= 0 && x < width) {
+                            sum += image[(y * width + x) * channels + c] *
+                                   weight[(i * kernel_width + j) * channels + c];
+                        }
+                    }
+                }
+                output[c] = s2c_clamp_float(sum + bias[c], lo, hi);
             }
             output += channels;
         }

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2c import cost
-from s2c.adapt.programs import adapted_request
+from s2c.adapt.programs import adapted_request, built
 from s2c.adapt.recipe import Recipe, check_recipe
-from s2c.adapt.shrink import shrink
-from s2c.adapt.work import Job, Say, load_work, say_nothing
+from s2c.adapt.shrink import counts_file, shrink
+from s2c.adapt.work import Job, load_work
 from s2c.artifact import refuse_foreign, write_artifact
 from s2c.driver import compile_model, load_source, staged_folder
 from s2c.ir import Graph
 from s2c.passes import SOURCE_PASSES
 from s2c.passes.eliminate_dead_channels import eliminate_dead_channels
 from s2c.passes.prune_channels import Pruned
+from s2c.progress import Say, say_nothing
 from s2c.readers.graph_file import write_graph
 
 if TYPE_CHECKING:
@@ -50,34 +53,48 @@ def prepare(graph: Graph) -> Graph:
     return trainable(graph)
 
 
-def adapt(recipe: Recipe, checkpoint: Path | None = None, say: Say = say_nothing) -> Adapted:
+def adapt(
+    recipe: Recipe,
+    checkpoint: Path | None = None,
+    say: Say = say_nothing,
+    check: Callable[[Graph], None] = lambda graph: None,
+) -> Adapted:
     """Prunes, retrains and quantizes. checkpoint: a file to resume from, and to leave after an interruption.
+    check: may refuse the pruned net before it is trained, by raising CompileError.
 
     Raises CompileError; all that can be wrong with model, data and budget before any training starts.
     """
     check_recipe(recipe)
     say("reading model and data")
     original = prepare(load_source(recipe.request))
+    from s2c.train.quantization import refuse_unquantizable
+    from s2c.train.retrain import fixed
+
     work = load_work(recipe, original)
+    if recipe.int8:
+        refuse_unquantizable(original, recipe.keep_float)
     report: dict[str, Any] = {
         "model": recipe.request.model.name,
-        "digest": recipe.digest(),
         "task": work.task,
         "judged": work.judged_name,
         "macs": {"original": cost.macs(original)},
         "parameters": {"original": cost.parameters(original.nodes())},
         "score": {},
     }
-    job = Job(recipe, original, work, checkpoint, say, report)
+    job = Job(recipe, original, work, checkpoint, say, report, time.monotonic())
+    with fixed(1):
+        return Adapted(adapted(job, check), original, report)
+
+
+def adapted(job: Job, check: Callable[[Graph], None]) -> Graph:
+    recipe, original = job.recipe, job.original
     job.record("original", original)
+    pruned, judge = shrink(job) if recipe.budget is not None else (Pruned(original, {}), None)
+    check(pruned.graph)
     graph = original
-    if recipe.budget is not None:
-        graph = train(job, *shrink(job))
-    elif recipe.epochs:
-        graph = train(job, Pruned(original, {}), None)
-    if recipe.int8:
-        graph = make_int8(job, graph)
-    return Adapted(graph, original, report)
+    if recipe.budget is not None or recipe.epochs:
+        graph = train(job, pruned, judge)
+    return make_int8(job, graph) if recipe.int8 else graph
 
 
 def train(job: Job, pruned: Pruned, judge: Judge | None) -> Graph:
@@ -92,18 +109,19 @@ def train(job: Job, pruned: Pruned, judge: Judge | None) -> Graph:
     job.record("pruned", module.to_graph())
     if job.recipe.epochs == 0:
         return module.to_graph()
-    flags = training(job.recipe)
-    history = retrain(module, job.original, job.work.train, flags, job.checkpoint, heard(job.say))
+    flags = training(job)
+    history = retrain(module, job.original, job.work.train, flags, job.checkpoint, heard(job.say), anew=True)
     job.report["history"] = asdict(history)
     graph = module.to_graph()
     job.record("retrained", graph)
     return graph
 
 
-def training(recipe: Recipe) -> Training:
+def training(job: Job) -> Training:
     from s2c.train.retrain import Training
 
-    flags = Training(minutes=recipe.minutes, seed=recipe.seed, augment=recipe.augment)
+    recipe = job.recipe
+    flags = Training(minutes=job.minutes_left(), seed=recipe.seed, augment=recipe.augment)
     return flags if recipe.epochs is None else replace(flags, epochs=recipe.epochs)
 
 
@@ -130,15 +148,30 @@ def make_int8(job: Job, graph: Graph) -> Graph:
     job.record("int8", QuantizedModule(result.scheme))
     if recipe.max_drop is not None and work.train is not None:
         lost = drop(job, graph, QuantizedModule(result.scheme))
-        job.report["drop"] = lost
+        job.report["drop"] = {"wanted": recipe.max_drop, "int8": lost}
         if lost > recipe.max_drop:
-            flags = replace(training(recipe), epochs=INT8_EPOCHS)
+            flags = replace(training(job), epochs=INT8_EPOCHS)
             result, _ = train_quantized(
-                result, job.original, work.train, flags, beside(job.checkpoint), heard(job.say)
+                result,
+                job.original,
+                work.train,
+                flags,
+                None if job.checkpoint is None else beside(job.checkpoint),
+                heard(job.say),
+                anew=True,
             )
             job.record("int8 trained", QuantizedModule(result.scheme))
-    job.report["quantization"] = [vars(each) for each in result.layers]
+            job.report["drop"]["int8 trained"] = drop(job, graph, QuantizedModule(result.scheme))
+    job.report["quantization"] = [plain(vars(each)) for each in result.layers]
     return result.graph
+
+
+def plain(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """For JSON, which has no infinity: a layer without noise gets None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in figures.items()
+    }
 
 
 def drop(job: Job, graph: Graph, quantized: GraphModule) -> float:
@@ -152,9 +185,9 @@ def drop(job: Job, graph: Graph, quantized: GraphModule) -> float:
     return 100 * (before.value - after.value)
 
 
-def beside(checkpoint: Path | None) -> Path | None:
-    """Of the training in int8, where there is one of the training before."""
-    return None if checkpoint is None else checkpoint.with_suffix(".int8.checkpoint")
+def beside(checkpoint: Path) -> Path:
+    """The checkpoint of the training in int8."""
+    return checkpoint.with_suffix(".int8.checkpoint")
 
 
 def save_adapted(
@@ -170,8 +203,8 @@ def save_adapted(
         final.parent.mkdir(parents=True, exist_ok=True)
     with staged_folder(final) as staged:
         manifest = write_adapted(recipe, staged, checked, say, checkpoint)
-    for path in (checkpoint, beside(checkpoint)):
-        if path is not None:
+    if checkpoint is not None:
+        for path in (checkpoint, beside(checkpoint), counts_file(checkpoint)):
             path.unlink(missing_ok=True)
     return manifest
 
@@ -187,10 +220,16 @@ def write_adapted(
     if recipe.is_empty:
         say(f"compiling for {recipe.request.target.name}")
         return write_artifact(compile_model(recipe.request, checked), folder)
-    adapted = adapt(recipe, checkpoint, say)
+
+    def check(graph: Graph) -> None:
+        say(f"trying the target {recipe.request.target.name}")
+        with built(recipe, graph):
+            pass
+
+    found = adapt(recipe, checkpoint, say, check)
     say(f"compiling for {recipe.request.target.name}")
     with tempfile.TemporaryDirectory(prefix="s2c-") as temporary:
         path = Path(temporary) / f"{recipe.request.name}.s2c"
-        write_graph(path, adapted.graph)
+        write_graph(path, found.graph)
         compilation = compile_model(adapted_request(recipe.request, path), checked)
-        return write_artifact(compilation, folder, adapted.report)
+        return write_artifact(compilation, folder, {**found.report, "digest": recipe.digest()})

@@ -6,17 +6,20 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from s2c.arguments import parse_latency
+from s2c.arguments import file_digest, parse_latency
 from s2c.driver import Request
-from s2c.errors import CompileError, Problem, error
+from s2c.errors import NOT_INSTALLED, CompileError, Problem, error
 from s2c.importance import METHODS
 from s2c.readers import self_contained
 
 # Measured on resnet8 and ResNet-20 by bench/agility: the best of METHODS after retraining.
 DEFAULT_METHOD = "taylor"
+WITHOUT_DATA = "l2"
+FROM_DATA = ("batchnorm", "taylor")
 BUDGETS = ("width", "macs", "latency", "instructions")
 
 
@@ -31,7 +34,7 @@ class Recipe:
 
     request: Request
     budget: tuple[str, float] | None = None
-    importance: str = DEFAULT_METHOD
+    importance: str | None = None
     data: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
     task: str = "auto"
@@ -55,7 +58,7 @@ class Recipe:
         hasher = hashlib.sha256(self.request.digest().encode())
         hasher.update(hashlib.sha256(self_contained(self.request.model)).digest())
         for path in (*self.data, *self.test, *self.calibration):
-            hasher.update(hashlib.sha256(path.read_bytes()).digest())
+            hasher.update(file_digest(path).encode())
         flags = (
             self.budget,
             self.importance,
@@ -72,33 +75,72 @@ class Recipe:
 
 def check_recipe(recipe: Recipe) -> None:
     """Raises CompileError with everything that is wrong with the flags, before a file is read."""
-    problems = []
+    problems = needless(recipe)
     if recipe.budget is not None:
         problems += budget_problems(recipe, *recipe.budget)
-    if recipe.importance not in METHODS:
+    if recipe.importance is not None and recipe.importance not in METHODS:
         wanted = f"one of {', '.join(METHODS)}"
         problems.append(Problem("--importance", wanted, recipe.importance, "name one of these"))
+    problems += missing_data(recipe)
+    if recipe.minutes is not None and not recipe.minutes > 0:
+        problems.append(Problem("--minutes", "more than 0", f"{recipe.minutes:g}", "give the time to train"))
+    if recipe.max_drop is not None and math.isnan(recipe.max_drop):
+        problems.append(Problem("--max-drop", "a number of points", "nan", "e.g. 0.5"))
+    for flag, value in (("--seed", recipe.seed), ("--epochs", recipe.epochs)):
+        if value is not None and value < 0:
+            problems.append(Problem(flag, "0 or more", f"{value}", "leave it out for the default"))
+    if not recipe.is_empty and find_spec("torch") is None:
+        do = "pip install 's2c[torch]'"
+        problems.append(Problem("torch", "torch, which prunes, trains and quantizes", NOT_INSTALLED, do))
+    if problems:
+        raise CompileError(tuple(problems))
+
+
+def missing_data(recipe: Recipe) -> list[Problem]:
+    problems = []
     if recipe.budget is not None and not recipe.data and recipe.epochs != 0:
         do = "give the training data, or --epochs 0 to leave the pruned net untrained"
         problems.append(Problem("--data", "data to retrain the pruned net with", "none", do))
-    if recipe.epochs and not recipe.data:
+    elif recipe.epochs and not recipe.data:
         problems.append(Problem("--data", "data to train with", "none", "give the training data"))
+    if recipe.importance in FROM_DATA and recipe.budget is not None and not recipe.data:
+        do = "give the training data, or --importance l2"
+        problems.append(Problem(f"--importance {recipe.importance}", "data to measure it on", "none", do))
     if recipe.int8 and not (recipe.data or recipe.calibration):
         do = "give --calibration or --data: some hundred typical inputs"
         problems.append(Problem("--int8", "inputs to find the tensors' ranges with", "none", do))
-    if recipe.minutes is not None and not recipe.minutes > 0:
-        problems.append(Problem("--minutes", "more than 0", f"{recipe.minutes:g}", "give the time to train"))
-    for flag, given in (
-        ("--max-drop", recipe.max_drop is not None),
-        ("--keep-float", bool(recipe.keep_float)),
-    ):
-        if given and not recipe.int8:
-            problems.append(Problem(flag, "a net to quantize", "no --int8", "add --int8, or leave it out"))
     if recipe.int8 and recipe.max_drop is not None and not recipe.data:
         do = "give the training data, or leave --max-drop out"
         problems.append(Problem("--data", "data to train the quantized net with", "none", do))
-    if problems:
-        raise CompileError(tuple(problems))
+    return problems
+
+
+def needless(recipe: Recipe) -> list[Problem]:
+    """Flags that say something about a step that is not asked for."""
+    problems = []
+    int8 = {
+        "--calibration": bool(recipe.calibration),
+        "--max-drop": recipe.max_drop is not None,
+        "--keep-float": bool(recipe.keep_float),
+        "--float-io": recipe.float_io,
+    }
+    steps = {
+        "--data": bool(recipe.data),
+        "--test": bool(recipe.test),
+        "--minutes": recipe.minutes is not None,
+        "--augment": bool(recipe.augment),
+        "--importance": recipe.importance is not None,
+    }
+    for flag, given in int8.items():
+        if given and not recipe.int8:
+            problems.append(Problem(flag, "a net to quantize", "no --int8", "add --int8, or leave it out"))
+    for flag, given in steps.items():
+        if given and recipe.is_empty:
+            wanted = "a budget, --epochs or --int8"
+            problems.append(Problem(flag, wanted, "none", "add one, e.g. --width 0.5, or leave it out"))
+    if recipe.epochs == 0 and recipe.max_drop is not None:
+        problems.append(Problem("--max-drop", "training", "--epochs 0", "leave one of them out"))
+    return problems
 
 
 def budget_problems(recipe: Recipe, kind: str, value: float) -> list[Problem]:
@@ -154,7 +196,7 @@ def find_budget(given: Mapping[str, Any]) -> tuple[str, float] | None:
         flags = [f"--{flag}" for flag in given]
         raise error(flags[1], "one budget", " and ".join(flags), "leave one of them")
     for kind, value in given.items():
-        return kind, parse_latency(value) if isinstance(value, str) else float(value)
+        return kind, parse_latency(str(value)) if kind == "latency" else float(value)
     return None
 
 

@@ -2,165 +2,209 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from s2c import cost
 from s2c.adapt.programs import measure_program
-from s2c.adapt.recipe import Recipe
-from s2c.adapt.work import Job, Say, Work
+from s2c.adapt.recipe import DEFAULT_METHOD, WITHOUT_DATA
+from s2c.adapt.work import Job
 from s2c.budget import Counts, keep_count, kept_units, levels, spend
 from s2c.channels import Channels, find_channels
 from s2c.errors import CompileError, error
 from s2c.importance import importance
-from s2c.ir import Graph
 from s2c.passes.prune_channels import Pruned, prune_channels
 
 if TYPE_CHECKING:
     from s2c.train.judge import Judge
 
 MOST_BUILDS = 8  # programs that the search for a latency or a number of instructions measures
+UNITS = {"latency": "us", "instructions": "instructions"}
 
 
 def shrink(job: Job) -> tuple[Pruned, Judge | None]:
-    """The original within the recipe's budget, untrained; and who judged it, where there are data."""
-    recipe, original, report = job.recipe, job.original, job.report
-    channels = find_channels(original)
-    if not any(group.units > 1 for group in channels.groups):
+    """The original within the recipe's budget, untrained; and who judged it, where there are data. Raises
+    CompileError where nothing can go, or not enough: before anything takes long."""
+    channels = find_channels(job.original)
+    if not channels.groups:
         wanted = "channels that can be taken away"
         found = "none: every channel reaches an output or an op that needs all of them"
-        raise error(recipe.request.name, wanted, found, "compile it without a budget")
-    judge = make_judge(recipe, original, job.work)
-    scores = score_units(recipe, channels, judge)
-    job.say("choosing channels")
-    counts = choose_counts(recipe, channels, scores, judge, job.say)
-    pruned = prune_channels(channels, kept_units(channels, counts, scores))
+        raise error(job.recipe.request.name, wanted, found, "compile it without a budget")
+    choice = Choice(job, channels)
+    counts = choice.counts()
+    pruned = choice.pruned(counts)
+    report = job.report
+    report["importance"] = choice.method
     report["groups"] = [
         {"name": group.name, "layers": list(group.layers), "before": group.units, "after": count}
         for group, count in zip(channels.groups, counts, strict=True)
     ]
     report["macs"]["pruned"] = cost.macs(pruned.graph)
     report["parameters"]["pruned"] = cost.parameters(pruned.graph.nodes())
-    return pruned, judge
+    return pruned, choice.judge
 
 
-def make_judge(recipe: Recipe, original: Graph, work: Work) -> Judge | None:
-    """Of a part of the training data; None where there is none, or the net keeps states."""
-    if work.train is None or original.states:
-        return None
-    from s2c.train.judge import Judge
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Of how many units of each group stay. A class, because what is measured on data is asked for in several
+    places and must be measured once."""
 
-    return Judge(original, work.train, recipe.seed)
+    job: Job
+    channels: Channels
 
+    @cached_property
+    def judge(self) -> Judge | None:
+        """On training data; None where there are none, or the net keeps states."""
+        trained = self.job.work.trained
+        if trained is None or self.job.original.states:
+            return None
+        from s2c.train.judge import Judge
 
-def score_units(recipe: Recipe, channels: Channels, judge: Judge | None) -> dict[int, np.ndarray]:
-    """Without data, by the weights alone."""
-    if judge is None:
-        return importance(
-            channels, "l2" if recipe.importance in ("taylor", "batchnorm") else recipe.importance
-        )
-    if recipe.importance != "taylor":
-        return importance(channels, recipe.importance, deviations=judge.deviations())
-    found = [importance(channels, "taylor", each) for each in judge.gradients()]
-    return {index: np.mean([each[index] for each in found], axis=0) for index in found[0]}
+        return Judge(self.job.original, trained, self.job.recipe.seed)
 
+    @property
+    def method(self) -> str:
+        """What scores units: without data, the weights alone can."""
+        given = self.job.recipe.importance
+        return given or (DEFAULT_METHOD if self.judge else WITHOUT_DATA)
 
-def choose_counts(
-    recipe: Recipe,
-    channels: Channels,
-    scores: Mapping[int, np.ndarray],
-    judge: Judge | None,
-    say: Say,
-) -> Counts:
-    assert recipe.budget is not None
-    kind, value = recipe.budget
-    lanes = recipe.request.target.lanes
-    if kind == "width":
-        return tuple(keep_count(group, value, lanes) for group in channels.groups)
-    if judge is None:
-        wanted, do = f"data to spend --{kind} where it costs least", "give --data, or --width"
-        raise error("--data", wanted, "none" if not channels.graph.states else "a net with states", do)
-    ladders = [levels(group, lanes) for group in channels.groups]
-    losses = sensitivities(channels, ladders, scores, judge, say)
-    full = cost.macs(channels.graph)
+    @cached_property
+    def scores(self) -> Mapping[int, np.ndarray]:
+        if self.judge is None:
+            return importance(self.channels, self.method)
+        if self.method != "taylor":
+            return importance(self.channels, self.method, deviations=self.judge.deviations())
+        found = [importance(self.channels, "taylor", each) for each in self.judge.gradients()]
+        return {index: np.mean([each[index] for each in found], axis=0) for index in found[0]}
 
-    def cost_of(counts: Counts) -> float:
-        return channels.macs(kept_units(channels, counts, scores))
+    @cached_property
+    def ladders(self) -> list[tuple[int, ...]]:
+        lanes = self.job.recipe.request.target.lanes
+        return [levels(group, lanes) for group in self.channels.groups]
 
-    def counts_within(budget: float) -> Counts | None:
-        return spend(ladders, losses, cost_of, budget)
+    @property
+    def most(self) -> Counts:
+        return tuple(group.units for group in self.channels.groups)
 
-    if kind == "macs":
-        budget = value * full if value <= 1 else value
-        found = counts_within(budget)
-        least = cost_of(tuple(ladder[-1] for ladder in ladders))
-        if found is None:
-            raise unreachable("--macs", f"{budget:.0f} MACs", f"{least:.0f} with the least channels")
+    @property
+    def least(self) -> Counts:
+        return tuple(ladder[-1] for ladder in self.ladders)
+
+    def pruned(self, counts: Counts) -> Pruned:
+        return prune_channels(self.channels, kept_units(self.channels, counts, self.scores))
+
+    def macs(self, counts: Counts) -> int:
+        """They depend on how many units stay, not on which."""
+        keep = {index: np.arange(count) for index, count in enumerate(counts)}
+        return self.channels.macs(keep)
+
+    def counts(self) -> Counts:
+        assert self.job.recipe.budget is not None
+        kind, value = self.job.recipe.budget
+        if kind == "width":
+            return self.of_width(value)
+        if self.judge is None:
+            wanted = f"data to spend --{kind} where it costs least"
+            if self.job.original.states:
+                raise error(f"--{kind}", "a net without states", "one that keeps some", "give --width")
+            raise error("--data", wanted, "none", "give --data, or --width")
+        if kind == "macs":
+            return self.of_macs(value * self.macs(self.most) if value <= 1 else value)
+        return self.of_program(kind, value)
+
+    def of_width(self, width: float) -> Counts:
+        lanes = self.job.recipe.request.target.lanes
+        counts = tuple(keep_count(group, width, lanes) for group in self.channels.groups)
+        if width < 1 and counts == self.most:
+            wanted = "a width that leaves out some channels"
+            found = f"{width:g}, which rounds to all of them"
+            raise error("--width", wanted, found, "give a smaller one")
+        return counts
+
+    def of_macs(self, budget: float) -> Counts:
+        least = self.macs(self.least)
+        if least > budget:
+            raise unreachable("--macs", f"{budget:.0f} MACs", f"{least} with the least channels")
+        found = self.within(budget)
+        assert found is not None, (budget, least)
         return found
-    return search_programs(recipe, channels, scores, counts_within, cost_of, ladders, say)
+
+    def within(self, budget: float) -> Counts | None:
+        return spend(self.ladders, self.losses, self.macs, budget)
+
+    @cached_property
+    def losses(self) -> list[list[float]]:
+        """The loss on data of each level of each group alone."""
+        assert self.judge is not None
+        result = []
+        for index, ladder in enumerate(self.ladders):
+            name = self.channels.groups[index].name
+            self.job.say(f"sensitivity {index + 1} of {len(self.ladders)}: {name}", index / len(self.ladders))
+            row = [0.0]
+            for count in ladder[1:]:
+                alone = tuple(count if at == index else each for at, each in enumerate(self.most))
+                row.append(self.judge.loss(self.pruned(alone)))
+            result.append(row)
+        return result
+
+    # programs
+
+    def of_program(self, kind: str, value: float) -> Counts:
+        """Times differ from run to run: the counts that were found lie beside the checkpoint, for a run that
+        goes on."""
+        known = None if self.job.checkpoint is None else counts_file(self.job.checkpoint)
+        if known is not None and known.exists():
+            return tuple(json.loads(known.read_text(encoding="utf-8")))
+        least = self.measured(self.least)
+        if least > value:
+            wanted = f"{value:g} {UNITS[kind]}"
+            raise unreachable(f"--{kind}", wanted, f"{least:g} {UNITS[kind]} with the least channels")
+        counts = self.search(value)
+        if known is not None:
+            known.write_text(json.dumps(counts), encoding="utf-8")
+        return counts
+
+    def search(self, value: float) -> Counts:
+        """The most MACs whose program, built and run on the target, keeps the budget: the interval is
+        halved."""
+        if self.measured_or_too_large(self.most) <= value:
+            return self.most
+        low, high, best = float(self.macs(self.least)), float(self.macs(self.most)), self.least
+        fits = {best: True}
+        for _ in range(MOST_BUILDS):
+            middle = math.sqrt(low * high)
+            counts = self.within(middle) or self.least
+            if counts not in fits:
+                fits[counts] = self.measured_or_too_large(counts) <= value
+            if fits[counts]:
+                best, low = counts, middle
+            else:
+                high = middle
+        return best
+
+    def measured(self, counts: Counts) -> float:
+        recipe = self.job.recipe
+        self.job.say(f"building for {recipe.request.target.name}: {self.macs(counts):,} MACs")
+        return measure_program(recipe, self.pruned(counts).graph)
+
+    def measured_or_too_large(self, counts: Counts) -> float:
+        """The least channels fit, so that a larger net that is refused is too large for the target."""
+        try:
+            return self.measured(counts)
+        except CompileError:
+            return math.inf
+
+
+def counts_file(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".counts.json")
 
 
 def unreachable(flag: str, wanted: str, least: str) -> CompileError:
     return error(flag, wanted, least, "allow more, or start from a smaller net")
-
-
-def sensitivities(
-    channels: Channels,
-    ladders: list[tuple[int, ...]],
-    scores: Mapping[int, np.ndarray],
-    judge: Judge,
-    say: Say,
-) -> list[list[float]]:
-    """The loss on data of each level of each group alone."""
-    full = [group.units for group in channels.groups]
-    result = []
-    for index, ladder in enumerate(ladders):
-        say(f"sensitivity {index + 1}/{len(ladders)}: {channels.groups[index].name}")
-        row = [0.0]
-        for count in ladder[1:]:
-            counts = tuple(count if other == index else units for other, units in enumerate(full))
-            row.append(judge.loss(prune_channels(channels, kept_units(channels, counts, scores))))
-        result.append(row)
-    return result
-
-
-def search_programs(
-    recipe: Recipe,
-    channels: Channels,
-    scores: Mapping[int, np.ndarray],
-    counts_within: Callable[[float], Counts | None],
-    cost_of: Callable[[Counts], float],
-    ladders: list[tuple[int, ...]],
-    say: Say,
-) -> Counts:
-    """The most MACs whose program, built and run on the target, keeps the budget: by halving the interval."""
-    assert recipe.budget is not None
-    kind, value = recipe.budget
-    full = tuple(group.units for group in channels.groups)
-    smallest = tuple(ladder[-1] for ladder in ladders)
-
-    def measured(counts: Counts) -> float:
-        say(f"building for {recipe.request.target.name}: {cost_of(counts) / 1e6:.3g} million MACs")
-        pruned = prune_channels(channels, kept_units(channels, counts, scores)).graph
-        return measure_program(recipe, pruned)
-
-    if measured(full) <= value:
-        return full
-    least = measured(smallest)
-    if least > value:
-        unit = "us" if kind == "latency" else "instructions"
-        raise unreachable(f"--{kind}", f"{value:g} {unit}", f"{least:g} {unit} with the least channels")
-    low, high, best = cost_of(smallest), cost_of(full), smallest
-    for _ in range(MOST_BUILDS):
-        middle = math.sqrt(low * high)
-        counts = counts_within(middle)
-        if counts is None or counts == best:
-            break
-        if measured(counts) <= value:
-            best, low = counts, middle
-        else:
-            high = middle
-    return best

@@ -15,8 +15,8 @@ import numpy as np
 
 from s2c.ir import Graph, Node
 from s2c.ops.clamp import bounds
+from s2c.quantization.scales import CONTRACTIONS
 
-CONTRACTIONS = ("conv2d", "dense")
 CARRIERS = ("average_pool", "leaky_relu", "max_pool", "relu")
 MOST = 64.0  # that a factor is from 1: beyond it a channel says nothing
 

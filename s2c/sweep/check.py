@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from s2c.errors import CompileError, Problem
+from s2c.arguments import parse_list
+from s2c.errors import NOT_INSTALLED, CompileError, Problem
 from s2c.sweep.recipe import PRECISIONS, Budget, Sweep
 from s2c.target import list_targets, load_target, missing_tools
 
@@ -36,23 +37,18 @@ def make_sweep(
     places = names("--target", targets, [each.name for each in list_targets()], problems)
     problems += tool_problems(places, ray is not None)
     problems += file_problems(model, data, test, classes)
+    labels = read_classes(classes, problems)
     if not data and ("int8" in chosen or any(share < 1 for _, share in budgets)):
         do = "give training data, or --width 1 --precision f32"
         problems.append(Problem("--data", "data to retrain and to quantize with", "none", do))
     if problems:
         raise CompileError(tuple(problems))
-    lines = classes.read_text(encoding="utf-8").splitlines() if classes else []
-    labels = tuple(line.strip() for line in lines if line.strip())
     return Sweep(model, tuple(budgets), tuple(chosen), tuple(places), data, test, classes=labels, **settings)
-
-
-def parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def shares(kind: str, text: str, problems: list[Problem]) -> list[Budget]:
     found: list[Budget] = []
-    for part in parts(text):
+    for part in parse_list(text):
         try:
             share = float(part)
         except ValueError:
@@ -62,13 +58,13 @@ def shares(kind: str, text: str, problems: list[Problem]) -> list[Budget]:
             problems.append(Problem(f"--{kind}", wanted, part, f"e.g. --{kind} 0.75,0.5"))
         else:
             found.append((kind, share))
-    if kind == "width" and not parts(text):
+    if kind == "width" and not parse_list(text):
         problems.append(Problem("--width", "a list of shares", "none", "e.g. --width 1,0.5"))
     return found
 
 
 def names(flag: str, text: str, known: Sequence[str], problems: list[Problem]) -> list[str]:
-    found = parts(text)
+    found = parse_list(text)
     wanted = f"a list of {', '.join(known)}, each once"
     if not found:
         problems.append(Problem(flag, wanted, "none", "name at least one"))
@@ -86,7 +82,7 @@ def tool_problems(targets: Sequence[str], needs_ray: bool) -> list[Problem]:
     for package, extra in {**PACKAGES, **({"ray": "cluster"} if needs_ray else {})}.items():
         if find_spec(package) is None:
             do = f"pip install 's2c[{extra}]'"
-            problems.append(Problem("s2c sweep", package, "it is not installed", do))
+            problems.append(Problem("s2c sweep", package, NOT_INSTALLED, do))
     return problems
 
 
@@ -96,7 +92,7 @@ def file_problems(
     problems = []
     given = [("MODEL", model), *(("--data", path) for path in data), *(("--test", path) for path in test)]
     for flag, path in [*given, *([("--classes", classes)] if classes else [])]:
-        if not os.access(path, os.R_OK) or path.is_dir():
+        if not is_readable(path):
             found = "a folder" if path.is_dir() else "none that can be read"
             problems.append(Problem(f"{flag} {path}", "a file", found, "check the path"))
     if not test:
@@ -104,8 +100,26 @@ def file_problems(
     return problems
 
 
+def read_classes(path: Path | None, problems: list[Problem]) -> tuple[str, ...]:
+    """Lines that are not empty; none of a file that cannot be read, of which file_problems tells."""
+    if path is None or not is_readable(path):
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as fault:
+        found = f"byte 0x{fault.object[fault.start]:02x} at {fault.start}"
+        problems.append(Problem(f"--classes {path}", "text in UTF-8", found, "save it in UTF-8"))
+        return ()
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def is_readable(path: Path) -> bool:
+    return os.access(path, os.R_OK) and not path.is_dir()
+
+
 def check_contents(sweep: Sweep) -> np.ndarray:
     """Reads model and data; gives the test set's answers. Raises CompileError with all that is wrong."""
+    from s2c.sweep.budgets import budget_problems
     from s2c.sweep.jobs import load_model
     from s2c.sweep.samples import load_test, load_training
     from s2c.train.augment import check_augment
@@ -126,6 +140,7 @@ def check_contents(sweep: Sweep) -> np.ndarray:
     except CompileError as found:
         problems += found.problems
     problems += class_problems(sweep.classes, graph.outputs[0].type.shape)
+    problems += budget_problems(sweep.budgets, graph, sweep.request().target.lanes)
     if problems:
         raise CompileError(tuple(problems))
     return answers

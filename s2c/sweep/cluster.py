@@ -13,8 +13,8 @@ import ray
 
 from s2c.errors import error
 from s2c.readers import self_contained
-from s2c.sweep.jobs import Files
 from s2c.sweep.recipe import Job, Sweep
+from s2c.sweep.store import Files
 from s2c.sweep.workers import Message, attempt
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class RayWorkers:
         self.running: dict[Any, Job] = {}
 
     def start(self, job: Job) -> None:
-        needed = {name: (self.folder / name).read_bytes() for name in job.needs}
+        paths = {name: self.folder / name for name in job.needs}
+        needed = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
         names = tuple(self.inputs)
         task = self.task.remote(self.run, self.sweep, job, needed, names, *self.inputs.values())
         self.running[task] = job

@@ -10,7 +10,7 @@ import numpy as np
 
 from s2c.sweep.recipe import BASELINE, Job, Net, Point, Sweep, net_files
 from s2c.sweep.score import ACCURACY, Score
-from s2c.sweep.store import read_json
+from s2c.sweep.store import read_json, refusals
 
 # A class is warned of when it loses more than this, in points of accuracy, and at least so many test inputs:
 # then it is no accident of a small test set.
@@ -20,8 +20,10 @@ FEWEST_LOST = 3
 
 
 def find_results(sweep: Sweep, folder: Path, answers: np.ndarray) -> dict[str, Any]:
-    """answers: the test set's labels or values. All jobs of the sweep are done."""
-    scores = {net: read_score(folder, net) for net in sweep.nets}
+    """answers: the test set's labels or values. All jobs of the sweep are done. Nets that were refused are
+    not among the nets, and the points of theirs have no score.
+    """
+    scores = {net: read_score(folder, net) for net in sweep.nets if not refusals(folder, Job("net", net))}
     base = scores[BASELINE]
     classes = class_names(sweep, len(base.total))
     return {
@@ -29,9 +31,11 @@ def find_results(sweep: Sweep, folder: Path, answers: np.ndarray) -> dict[str, A
         "metric": base.metric,
         "test_samples": len(answers),
         "classes": classes,
-        "points": [read_point(folder, point, scores[point.net]) for point in sweep.points],
-        "nets": [describe_net(folder, net, base, scores[net], answers) for net in sweep.nets],
-        "warnings": [each for net in sweep.nets for each in class_warnings(net, base, scores[net], classes)],
+        "points": [read_point(folder, point, scores.get(point.net)) for point in sweep.points],
+        "nets": [describe_net(folder, net, base, score, answers) for net, score in scores.items()],
+        "warnings": [
+            each for net, score in scores.items() for each in class_warnings(net, base, score, classes)
+        ],
         "doubts": read_json(folder / Job("doubts").result) if sweep.data else [],
     }
 
@@ -46,11 +50,12 @@ def class_names(sweep: Sweep, count: int) -> list[str]:
     return list(sweep.classes) or [str(index) for index in range(count)]
 
 
-def read_point(folder: Path, point: Point, score: Score) -> dict[str, Any]:
+def read_point(folder: Path, point: Point, score: Score | None) -> dict[str, Any]:
     kind, share = point.net.budget
     found = read_json(folder / Job("point", point.net, point.target).result)
     named = {"net": point.net.name, "budget": kind, "share": share}
-    return {**named, "precision": point.net.precision, "target": point.target, "score": score.value, **found}
+    value = None if score is None else score.value
+    return {**named, "precision": point.net.precision, "target": point.target, "score": value, **found}
 
 
 def describe_net(folder: Path, net: Net, base: Score, score: Score, answers: np.ndarray) -> dict[str, Any]:

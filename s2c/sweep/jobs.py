@@ -12,17 +12,16 @@ import numpy as np
 
 from s2c.errors import CompileError
 from s2c.ir import Graph
+from s2c.progress import Say
 from s2c.sweep.measure import built, first_of, judge, measure
-from s2c.sweep.recipe import Job, Net, Sweep, net_files
+from s2c.sweep.recipe import BASELINE, Job, Net, Sweep, net_files
 from s2c.sweep.samples import load_test, load_training
+from s2c.sweep.store import CHECKPOINTS, WORK, Files, checkpoint_file, refusals
 
 if TYPE_CHECKING:
     from s2c.adapt import Adapted
 
-Say = Callable[..., None]  # say(text, done), as s2c.adapt has it
-Files = dict[str, bytes]  # by path in the sweep's folder; the last says that the job is done
 Adapt = Callable[[Sweep, Net, Path, Say], "Adapted"]
-CHECKPOINTS, WORK = "checkpoints", "work"
 MOST_DOUBTS = 40
 
 
@@ -33,10 +32,23 @@ def run_job(sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
 def run_with(adapt: Adapt, sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
     """Reads the sweep's files and what the job needs of `folder`, where it leaves nothing but checkpoints.
 
-    Raises CompileError.
+    A net that is refused is a result too: its problems, which then are those of all that starts from it.
+    Raises CompileError where it is the model as it is, with which all others are compared.
     """
     for name in (CHECKPOINTS, WORK):
         (folder / name).mkdir(exist_ok=True)
+    if job.source is not None and (problems := refusals(folder, Job("net", job.source))):
+        return {job.result: to_bytes({"problems": problems})}
+    try:
+        return do_job(adapt, sweep, job, folder, say)
+    except CompileError as refused:
+        if job.kind == "doubts" or job == Job("net", BASELINE):
+            raise
+        say(f"refused: {refused.problems[0]}")
+        return {job.result: to_bytes({"problems": [asdict(each) for each in refused.problems]})}
+
+
+def do_job(adapt: Adapt, sweep: Sweep, job: Job, folder: Path, say: Say) -> Files:
     if job.kind == "net":
         return make_net(adapt, sweep, job.net, folder, say)
     if job.kind == "point":
@@ -50,7 +62,7 @@ def adapt_point(sweep: Sweep, net: Net, folder: Path, say: Say) -> Adapted:
     from s2c.adapt.recipe import Recipe
     from s2c.driver import make_request
 
-    checkpoint = folder / CHECKPOINTS / f"{net.name}.pt"
+    checkpoint = folder / checkpoint_file(net)
     if net.source is not None:
         request = make_request(folder / net.source.file, sweep.request().target.name, sweep.symbol)
         recipe = Recipe(request, data=sweep.data, task=sweep.task, seed=sweep.seed, int8=True)
@@ -88,15 +100,10 @@ def make_net(adapt: Adapt, sweep: Sweep, net: Net, folder: Path, say: Say) -> Fi
 
 
 def measure_point(sweep: Sweep, job: Job, folder: Path) -> Files:
-    """A net that does not fit the target is a result too: its problems."""
     with np.load(folder / net_files(job.net)[1]) as kept:
         inputs, outputs = first_of(kept)
-    try:
-        with built(folder / job.net.file, sweep.symbol, job.target, folder / WORK) as program:
-            found = measure(program, inputs, outputs)
-    except CompileError as problem:
-        found = {"problems": [asdict(each) for each in problem.problems]}
-    return {job.result: to_bytes(found)}
+    with built(folder / job.net.file, sweep.symbol, job.target, folder / WORK) as program:
+        return {job.result: to_bytes(measure(program, inputs, outputs))}
 
 
 def find_doubts(sweep: Sweep) -> Files:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from s2c.arguments import file_digest
+from s2c.artifact import version
 from s2c.driver import Request, make_request
 from s2c.emit.text import identifier
 from s2c.readers import self_contained
@@ -101,9 +103,11 @@ class Sweep:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Plain values by flag: equal settings give equal nets. Files stand as their digests."""
+        """Plain values by flag: equal settings give equal nets. Files stand as their digests, s2c as its
+        version: another one may give other nets."""
         request = self.request()
         return {
+            "s2c": version(),
             "MODEL": hashlib.sha256(self_contained(self.model)).hexdigest(),
             "--width": [share for kind, share in self.budgets if kind == "width"],
             "--macs": [share for kind, share in self.budgets if kind == "macs"],
@@ -139,12 +143,14 @@ class Job:
         )
 
     @property
+    def source(self) -> Net | None:
+        """The net that it starts from, which another job makes."""
+        return {"net": self.net.source, "point": self.net}.get(self.kind)
+
+    @property
     def needs(self) -> tuple[str, ...]:
-        """Files of other jobs, their results last."""
-        if self.kind == "doubts":
-            return ()
-        source = self.net.source if self.kind == "net" else self.net
-        return () if source is None else net_files(source)
+        """Files of the source, its result last; of one that was refused only that is there."""
+        return () if self.source is None else net_files(self.source)
 
     @property
     def is_timed(self) -> bool:
@@ -153,6 +159,7 @@ class Job:
 
 
 def net_files(net: Net) -> tuple[str, ...]:
+    """The net, its answers on the test set, and its report, which is the job's result."""
     return (net.file, f"nets/{net.name}.npz", Job("net", net).result)
 
 
@@ -162,7 +169,3 @@ def all_jobs(sweep: Sweep) -> list[Job]:
     points = [Job("point", point.net, point.target) for point in sweep.points]
     doubts = [Job("doubts")] if sweep.data else []
     return sorted([*nets, *doubts, *points], key=lambda job: (job.is_timed, job.kind == "doubts"))
-
-
-def file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2c.adapt.work import say_nothing
-from s2c.pages.page import make_page
+from s2c.progress import Say, say_nothing
 from s2c.report import to_json
 from s2c.sweep.check import check_contents
 from s2c.sweep.findings import find_results
-from s2c.sweep.jobs import Say, load_model, run_job
+from s2c.sweep.jobs import load_model, run_job
+from s2c.sweep.page import make_page
 from s2c.sweep.pictures import find_pictures
 from s2c.sweep.recipe import Sweep
 from s2c.sweep.schedule import run_jobs

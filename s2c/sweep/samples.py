@@ -11,8 +11,11 @@ from s2c.train.data import Samples, load_samples
 
 
 def load_test(sweep: Sweep, graph: Graph) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """Inputs as in the files, and what the outputs are compared with; raises CompileError."""
-    samples = load_samples(sweep.test, graph, sweep.task)
+    """Inputs as in the files, and what the outputs are compared with; raises CompileError. A distillation
+    trains without y, but is measured by it.
+    """
+    task = "auto" if sweep.task == "distillation" else sweep.task
+    samples = load_samples(sweep.test, graph, task)
     if samples.task == "autoencoder":
         return samples.inputs, samples.inputs[0].astype(np.float32)
     if samples.targets is None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from s2c.errors import CompileError, Problem, error
-from s2c.sweep.jobs import CHECKPOINTS, WORK, Files
-from s2c.sweep.recipe import Job, Sweep
+from s2c.sweep.recipe import Job, Net, Sweep, all_jobs
 
+Files = dict[str, bytes]  # of a job, by path in the folder; the last says that the job is done
 RECIPE = "recipe.json"
 LOCK = "lock"
 DRAFT = ".draft"
+CHECKPOINTS, WORK = "checkpoints", "work"
 OWN = (
     RECIPE,
     LOCK,
@@ -35,7 +36,10 @@ OWN = (
 @contextmanager
 def opened(folder: Path, sweep: Sweep) -> Iterator[None]:
     """The folder, made where there is none, for this process alone; raises CompileError where it holds
-    anything but this very sweep, and then changes nothing."""
+    anything but this very sweep, and then changes nothing.
+
+    What a killed sweep leaves can be told from other folders by RECIPE, which therefore is written first.
+    """
     settings = sweep.settings()
     refuse_foreign(folder, settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,10 +49,11 @@ def opened(folder: Path, sweep: Sweep) -> Iterator[None]:
         except BlockingIOError:
             wanted = "a folder that no other sweep is writing"
             raise error(f"-o {folder}", wanted, "one that runs", "wait until it ends") from None
+        write_file(folder / RECIPE, json.dumps(settings, indent=1).encode())
         shutil.rmtree(folder / WORK, ignore_errors=True)  # what a killed sweep left
         for name in (CHECKPOINTS, WORK, "nets", "points"):
             (folder / name).mkdir(exist_ok=True)
-        write_file(folder / RECIPE, json.dumps(settings, indent=1).encode())
+        forget_refused(folder, sweep)
         yield
         shutil.rmtree(folder / WORK, ignore_errors=True)
 
@@ -68,7 +73,18 @@ def refuse_foreign(folder: Path, settings: Mapping[str, Any]) -> None:
         )
         raise error(f"-o {folder}", wanted, found, "name another folder")
     if recipe.exists():
-        refuse_other(folder, json.loads(recipe.read_text(encoding="utf-8")), settings)
+        refuse_other(folder, read_recipe(folder), settings)
+
+
+def read_recipe(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = read_json(folder / RECIPE)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        wanted, broken = f"a {RECIPE} that a sweep wrote", "one that cannot be read"
+        raise error(f"-o {folder}", wanted, broken, "name another folder")
+    return found
 
 
 def refuse_other(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -94,8 +110,26 @@ def describe(value: Any) -> str:
     return str(value)[:12]
 
 
+def checkpoint_file(net: Net) -> str:
+    """Where training goes on from, in the sweep's folder."""
+    return f"{CHECKPOINTS}/{net.name}.pt"
+
+
 def is_done(folder: Path, job: Job) -> bool:
     return (folder / job.result).exists()
+
+
+def refusals(folder: Path, job: Job) -> list[dict[str, str]]:
+    """The problems that a finished job met in the place of a result."""
+    found = read_json(folder / job.result)
+    return found.get("problems", []) if isinstance(found, dict) else []
+
+
+def forget_refused(folder: Path, sweep: Sweep) -> None:
+    """A sweep that resumes tries them again: what refused them may be mended."""
+    for job in all_jobs(sweep):
+        if is_done(folder, job) and refusals(folder, job):
+            (folder / job.result).unlink()
 
 
 def write_files(folder: Path, files: Files) -> None:

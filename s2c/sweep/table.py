@@ -45,7 +45,9 @@ def problem_of(point: Mapping[str, Any]) -> str:
     return "; ".join(f"{each['wanted']}: found {each['found']}" for each in point.get("problems", ()))
 
 
-def describe_score(metric: str, value: float) -> str:
+def describe_score(metric: str, value: float | None) -> str:
+    if value is None:
+        return "—"
     return f"{value:.1%}" if metric == ACCURACY else f"{value:.4g}"
 
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from s2c.errors import CompileError, Problem, error
 
 if TYPE_CHECKING:
-    from s2c.sweep.jobs import Files, Say
+    from s2c.progress import Say
     from s2c.sweep.recipe import Job, Sweep
+    from s2c.sweep.store import Files
 
     Run = Callable[[Sweep, Job, Path, Say], Files]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from s2c.errors import error
+from s2c.errors import CompileError, error
 from s2c.ir import Graph
 from s2c.train.data import Samples
 
@@ -54,11 +54,20 @@ def save_checkpoint(path: Path, digest: str, state: dict[str, Any]) -> None:
         raise error(str(path), "a checkpoint to write", str(fault.strerror), do) from None
 
 
-def load_checkpoint(path: Path, digest: str) -> dict[str, Any] | None:
-    """The state of an interrupted run; None where there is no file. Raises CompileError for a file that is no
-    checkpoint, or one of another model, data or flags."""
+def load_checkpoint(path: Path, digest: str, anew: bool = False) -> dict[str, Any] | None:
+    """The state of an interrupted run; None where there is no file. A file that is no checkpoint, or one of
+    another model, data or flags, is passed over with `anew`, else raises CompileError."""
     if not path.exists():
         return None
+    try:
+        return read_checkpoint(path, digest)
+    except CompileError:
+        if anew:
+            return None
+        raise
+
+
+def read_checkpoint(path: Path, digest: str) -> dict[str, Any]:
     do = "delete it to start anew, or name another file"
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)

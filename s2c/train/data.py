@@ -214,6 +214,8 @@ def task_problems(where: str, graph: Graph, y: Header | None, task: str) -> list
         wanted = "one input and one output of the same size, for an autoencoder"
         inputs = ", ".join(str(each.type) for each in graph.inputs)
         return [Problem("--task", wanted, f"{inputs} and {outputs}", "choose another task")]
+    if chosen == "classification" and y is None:
+        return [Problem(where, "labels, for a classification", "none", "store them, or choose distillation")]
     if chosen == "regression" and y is None:
         return [Problem(where, "targets, for a regression", "none", "store them, or choose distillation")]
     if chosen == "regression" and len(graph.outputs) > 1:

@@ -111,7 +111,7 @@ def average_pool(node: Node, attr: Attr, x: Tensor) -> Tensor:
         return clamp(node, unflat(functional.avg_pool2d(image, kernel, attrs["stride"]), x.shape[0]))
     channels = image.shape[1]
     ones = image.new_ones((channels, 1, *kernel))
-    sums = functional.conv2d(image, ones, None, attrs["stride"], padding, attrs["dilation"], channels)
+    sums = functional.conv2d(plain(image), ones, None, attrs["stride"], padding, attrs["dilation"], channels)
     return clamp(node, unflat(sums / torch.from_numpy(divisor.astype("float32")), x.shape[0]))
 
 

@@ -20,9 +20,10 @@ from s2c.ops.elementwise import tabulate
 from s2c.ops.integer import HIGHEST, LOWEST, scale_of, zero_of
 from s2c.passes.fuse_qdq import FUSED, MOVED, fuse_dequantize
 from s2c.passes.quantize import int8_steps, weight_scale, with_int8_weights
+from s2c.quantization.scales import CONTRACTIONS
 from s2c.quantization.scheme import Scheme, round_twice
 from s2c.train.functions import TORCH, conv2d_sums
-from s2c.train.module import NORMALISED, GraphModule
+from s2c.train.module import GraphModule
 from s2c.train.tensors import aligned
 
 EXACT_SUMS = float(1 << 24)  # below it float32 sums of integers are exact, in any order
@@ -66,6 +67,14 @@ class QuantizedModule(GraphModule):
     def normalise(self, *_: Any, **__: Any) -> None:
         """Nothing: normalisation that is folded away later would change the integers."""
 
+    def settings(self) -> str:
+        quants = [
+            f"{index} {quant!r} {node in self.forms}"
+            for index, node in enumerate(self.order)
+            if (quant := self.scheme.quants.get(node)) is not None
+        ]
+        return f"{self.scheme.float_io} {quants}"
+
     def values(self, wanted: Iterable[Node], *inputs: Tensor, states: Sequence[Tensor] = ()) -> list[Tensor]:
         stored = [
             self.rounded(node, x) if node in self.forms and not self.scheme.float_io else x
@@ -107,7 +116,7 @@ class QuantizedModule(GraphModule):
             return self.concatenated(node, steps, kind)
         if form is None:
             return rounded_to(super().value(node, inputs), kind)
-        if node.op in NORMALISED:
+        if node.op in CONTRACTIONS:
             return self.contracted(node, form, steps[0])
         reals = [self.real(each, self.kind(of)) for each, of in zip(steps, node.inputs, strict=True)]
         soft = super().value(node, reals)
@@ -167,7 +176,7 @@ def int8_form(node: Node, quants: Mapping[Node, Quant]) -> Node | None:
     ]
     sources = tuple(make("dequantize", (each,), each.layer) for each in leaves)
     rounded = replace(node, inputs=sources)
-    if node.op in NORMALISED:
+    if node.op in CONTRACTIONS:
         rounded = with_int8_weights(rounded, quants[node.inputs[0]])
     fused = FUSED[node.op](rounded, quants[node])
     return None if fused is None else round_twice(fused) or fused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,35 +11,38 @@ from torch.nn import functional
 
 from s2c.ir import Graph, Node
 from s2c.passes.prune_channels import Pruned
+from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.data import Samples
-from s2c.train.losses import compared_nodes, last_rows, logits_of
+from s2c.train.losses import LEAST_VARIANCE, compared_nodes, distance, last_rows, logits_of
+from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, Moments, batch_of
 from s2c.train.refit import Places, is_refittable, refit, results
 
 BATCH = 128
 MOST_SAMPLES = 1024
-MOST_BYTES = 1 << 29
-TENSORS = 4  # of the largest size that are kept at a time
-FIT = MATCH = True
 
 
 class Judge:
-    """Compares pruned nets with the original on some of the samples. The net keeps no states."""
+    """Compares pruned nets with the original on some of the samples. The net keeps no states.
+
+    samples: those that are trained on, as split of s2c.train.retrain has them: what is held back is not to
+    choose channels. No more of them are taken than memory allows, in batches of at most BATCH.
+    """
 
     def __init__(self, original: Graph, samples: Samples, seed: int) -> None:
         self.original = GraphModule(original).eval()
-        order = np.random.default_rng(seed).permutation(len(samples))[: affordable(original)]
-        rows = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        graph = self.original.graph
+        order = np.random.default_rng(seed).permutation(len(samples))[: sample_count(graph, MOST_SAMPLES)]
+        step = batch_size(graph, BATCH)
+        rows = [order[start : start + step] for start in range(0, len(order), step)]
         self.batches = batches = [batch_of(samples.batch(each)) for each in rows]
         self.labels = [labels_of(samples, each) for each in rows]
-        self.nodes = [node for node in self.original.order if node.op in ("conv2d", "dense")]
+        self.nodes = [node for node in self.original.order if node.op in CONTRACTIONS]
         self.places = Places(seed)
         self.results = self.original_results()
         self.moments = with_bias(self.original, self.original.moments(self.nodes, batches))
         with torch.no_grad():
-            self.wanted = [
-                self.original.values(compared_nodes(self.original.graph), *each) for each in batches
-            ]
+            self.wanted = [self.original.values(compared_nodes(graph), *each) for each in batches]
 
     def original_results(self) -> dict[Node, list[Tensor]]:
         """What refit compares with, by contraction and batch."""
@@ -62,7 +65,7 @@ class Judge:
             with torch.no_grad():
                 found = module.values(compared_nodes(module.graph), *batch)
             for node, a, b in zip(self.original.graph.outputs, wanted, found, strict=True):
-                total += float(distance(node, a, b)) * len(a)
+                total += float(difference(node, a, b)) * len(a)
             count += len(batch[0])
         return total / count
 
@@ -81,18 +84,17 @@ class Judge:
                 rows = [each[:, torch.from_numpy(kept)] for each in self.results[old]]
                 refit(module, node, sources, rows, self.places.of(old))
 
-        module.normalise(self.batches, wanted if MATCH else None, fit if FIT else None)
+        module.normalise(self.batches, wanted, fit)
         return module
 
     def deviations(self) -> dict[Node, np.ndarray]:
         """The standard deviation of each contraction's results, by channel."""
         return {node: variance.sqrt().numpy() for node, (_, variance) in self.moments.items()}
 
-    def gradients(self) -> list[dict[int, np.ndarray]]:
+    def gradients(self) -> Iterator[dict[int, np.ndarray]]:
         """Of the loss by each weight, for each batch, keyed by the identity of the Graph's arrays. Where a
         batch has no labels, a classifier is given its own answers, another net asked for zeros."""
         module = self.original
-        found = []
         for batch, answers in zip(self.batches, self.labels, strict=True):
             module.zero_grad()
             values = module.values(compared_nodes(module.graph), *batch)
@@ -104,21 +106,12 @@ class Judge:
                 torch.zeros(()),
             )
             total.backward()
-            found.append(
-                {
-                    key: module.weights[name].grad.numpy().copy()
-                    for key, name in module.names.items()
-                    if module.weights[name].grad is not None
-                }
-            )
+            yield {
+                key: module.weights[name].grad.numpy().copy()
+                for key, name in module.names.items()
+                if module.weights[name].grad is not None
+            }
         module.zero_grad()
-        return found
-
-
-def affordable(graph: Graph) -> int:
-    """Of how many samples all that a pruned net's correction keeps at once fits into MOST_BYTES."""
-    largest = max(node.type.bytes for node in graph.nodes())
-    return max(BATCH, min(MOST_SAMPLES, MOST_BYTES // (TENSORS * largest)))
 
 
 def with_bias(module: GraphModule, moments: Moments) -> Moments:
@@ -128,15 +121,10 @@ def with_bias(module: GraphModule, moments: Moments) -> Moments:
     }
 
 
-def distance(node: Node, wanted: Tensor, found: Tensor) -> Tensor:
-    if logits_of(node) is not None:
-        return functional.kl_div(
-            torch.log_softmax(found, -1).flatten(0, -2),
-            torch.log_softmax(wanted, -1).flatten(0, -2),
-            reduction="batchmean",
-            log_target=True,
-        )
-    return (found - wanted).square().mean() / wanted.var().clamp_min(1e-12)
+def difference(node: Node, wanted: Tensor, found: Tensor) -> Tensor:
+    """Of an output of the original and of a pruned net, for a batch."""
+    variance = float(wanted.var().clamp_min(LEAST_VARIANCE))
+    return distance(found, wanted, logits_of(node) is not None, variance, temperature=1.0)
 
 
 def task_loss(node: Node, value: Tensor, labels: Tensor | None) -> Tensor:

@@ -92,12 +92,16 @@ def last_rows(logits: Tensor, samples: int) -> Tensor:
     return logits.reshape(samples, -1, logits.shape[-1])[:, -1]
 
 
-def distance(found: Tensor, taught: Tensor, classes: bool, variance: float) -> Tensor:
+def distance(
+    found: Tensor, taught: Tensor, classes: bool, variance: float, temperature: float = TEMPERATURE
+) -> Tensor:
+    """Of logits the Kullback-Leibler divergence in units of the temperature squared, else the mean square in
+    parts of the variance."""
     if not classes:
         return functional.mse_loss(found, taught) / variance
-    wanted = torch.log_softmax(taught / TEMPERATURE, -1).flatten(0, -2)
-    guess = torch.log_softmax(found / TEMPERATURE, -1).flatten(0, -2)
-    return TEMPERATURE**2 * functional.kl_div(guess, wanted, reduction="batchmean", log_target=True)
+    wanted = torch.log_softmax(taught / temperature, -1).flatten(0, -2)
+    guess = torch.log_softmax(found / temperature, -1).flatten(0, -2)
+    return temperature**2 * functional.kl_div(guess, wanted, reduction="batchmean", log_target=True)
 
 
 def make_loss(graph: Graph, samples: Samples, taught: Sequence[Tensor], targets: Tensor | None) -> Loss:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor
 from s2c.ir import Graph
 from s2c.train.data import Samples, classes_of
 from s2c.train.losses import compared_values, last_rows, softmax_of
+from s2c.train.memory import sample_count
 from s2c.train.module import GraphModule, batch_of
 
 BATCH = 250
@@ -31,34 +34,57 @@ class Score:
     predictions: np.ndarray | None = None
     certainty: np.ndarray | None = None
 
-    def is_better(self, other: Score) -> bool:
-        return self.value < other.value if self.kind == "error" else self.value > other.value
-
 
 def measure(net: GraphModule | Graph, samples: Samples, teacher: GraphModule | Graph | None = None) -> Score:
     """teacher: needed where the samples have no targets. Raises CompileError for a Graph of integers."""
-    found = predict(net, samples)
-    taught = predict(teacher, samples) if teacher is not None and needs_teacher(samples) else None
-    return score(net.graph if isinstance(net, GraphModule) else net, samples, found, taught)
+    module = module_of(net)
+    taught = module_of(teacher) if teacher is not None and needs_teacher(samples) else None
+    step = sample_count(module.graph, BATCH)
+    parts = [samples.part(slice(start, start + step)) for start in range(0, len(samples), step)]
+    scores = [
+        score(module.graph, part, predict(module, part), None if taught is None else predict(taught, part))
+        for part in parts
+    ]
+    return joined(scores, [len(part) for part in parts])
+
+
+def module_of(net: GraphModule | Graph) -> GraphModule:
+    return net if isinstance(net, GraphModule) else GraphModule(net)
 
 
 def needs_teacher(samples: Samples) -> bool:
     return samples.targets is None and samples.task != "autoencoder"
 
 
-def predict(net: GraphModule | Graph, samples: Samples) -> np.ndarray:
+def predict(module: GraphModule, samples: Samples) -> np.ndarray:
     """What is compared of the first output, logits where it is a softmax: [samples, *shape]; of a net with
-    states [samples, steps, *shape]."""
-    module = net if isinstance(net, GraphModule) else GraphModule(net)
+    states [samples, steps, *shape]. All samples pass the net at once."""
     was_training = module.training
     module.eval()
-    parts = []
     with torch.no_grad():
-        for start in range(0, len(samples), BATCH):
-            inputs = batch_of(samples.batch(slice(start, start + BATCH)))
-            parts.append(compared_values(module, inputs)[0].numpy())
+        found: np.ndarray = compared_values(module, batch_of(samples.batch(slice(None))))[0].numpy()
     module.train(was_training)
-    return np.concatenate(parts)
+    return found
+
+
+def joined(scores: Sequence[Score], counts: Sequence[int]) -> Score:
+    """Of parts, so many samples each, to that of all samples."""
+    first = scores[0]
+    if len(scores) == 1:
+        return first
+    total = sum(counts)
+    if first.kind == "error":
+        errors = [each.value * count for each, count in zip(scores, counts, strict=True)]
+        return Score(first.kind, math.fsum(errors) / total)
+    right = tuple(map(sum, zip(*(each.right for each in scores), strict=True)))
+    return Score(
+        first.kind,
+        sum(right) / total,
+        right,
+        tuple(map(sum, zip(*(each.total for each in scores), strict=True))),
+        np.concatenate([each.predictions for each in scores if each.predictions is not None]),
+        np.concatenate([each.certainty for each in scores if each.certainty is not None]),
+    )
 
 
 def score(graph: Graph, samples: Samples, found: np.ndarray, taught: np.ndarray | None = None) -> Score:

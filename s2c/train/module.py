@@ -14,6 +14,7 @@ from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
 from s2c.ops.core import LEAVES
+from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.functions import TORCH, conv2d_sums, flat, has_function, unflat
 from s2c.train.norm import Norm, Sums, folded, matched
 from s2c.train.tensors import clamp
@@ -27,7 +28,6 @@ TRAINED: Mapping[str, tuple[str, ...]] = {
     "matmul": ("weight", "bias"),
     "prelu": ("alpha",),
 }
-NORMALISED = ("conv2d", "dense")
 Moments = dict[Node, tuple[Tensor, Tensor]]  # mean and variance by channel
 Schedule = list[tuple[Node, list[Node]]]
 
@@ -183,12 +183,12 @@ class GraphModule(nn.Module):  # type: ignore[misc]
                 stateful.add(node)
         before: set[Node] = set()
         for node in reversed(self.order):
-            if node in before or node.op in NORMALISED:
+            if node in before or node.op in CONTRACTIONS:
                 before.update(node.inputs)
         return [
             node
             for node in self.order
-            if node.op in NORMALISED
+            if node.op in CONTRACTIONS
             and node in before
             and node not in stateful
             and ids.count(id(node.attrs["weight"])) == 1
@@ -246,6 +246,10 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         return [self.finished(node, norm, each) for each in sums]
 
     # back
+
+    def settings(self) -> str:
+        """What its values depend on beside the Graph and the weights."""
+        return ""
 
     def to_graph(self) -> Graph:
         """The Graph with the weights as they are now, normalisation folded in."""

@@ -21,11 +21,12 @@ def train_quantized(
     training: Training,
     checkpoint: Path | None = None,
     progress: Hear = lambda step: None,
+    anew: bool = False,
 ) -> tuple[Quantized, History]:
     """The same Quants, with weights and biases that make up for them: distilled from the float net as in
     retrain, whose arguments these are."""
     module = QuantizedModule(quantized.scheme)
     rate = RATE if training.rate is None else training.rate
-    history = retrain(module, teacher, train, replace(training, rate=rate), checkpoint, progress)
+    history = retrain(module, teacher, train, replace(training, rate=rate), checkpoint, progress, anew)
     with fixed(training.threads):
         return judged(quantized.scheme.of(module.to_graph()), quantized.reference, train), history

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from s2c import cost
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph
+from s2c.progress import Say, say_nothing
 from s2c.quantization.forms import use_int8_forms
 from s2c.quantization.scales import CONTRACTIONS, find_layout
 from s2c.quantization.scheme import Scheme
@@ -27,13 +28,6 @@ MEASURED = 128  # of them at most, by which choices are compared
 FEWEST = 32
 MEASURED_MACS = 4e9  # at most, that one comparison may take
 BATCH = 32
-
-Say = Callable[..., None]
-"""say(text, done=None) hears what is going on, in a few words, and how much of it is done, 0..1."""
-
-
-def say_nothing(text: str, done: float | None = None) -> None:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +52,8 @@ def quantize_net(
 ) -> Quantized:
     """keep_float: layers that stay float. Raises CompileError with all problems of the arguments, and where
     the net gives values that are not finite."""
+    refuse_unquantizable(graph, keep_float)
     prepared = use_int8_forms(trainable(graph))
-    refuse_empty(prepared, keep_float)
     with fixed(1):
         scheme = find_scheme(prepared, calibration, keep_float, float_io, progress)
         _, measured = calibration_batches(prepared, calibration)
@@ -90,8 +84,8 @@ def judged(scheme: Scheme, reference: Graph, calibration: Samples) -> Quantized:
 
 def with_rough_ranges(graph: Graph, keep_float: Collection[str] = (), float_io: bool = False) -> Graph:
     """The int8 Graph by noise in place of data: as fast and as large as the calibrated one."""
+    refuse_unquantizable(graph, keep_float)
     prepared = use_int8_forms(trainable(graph))
-    refuse_empty(prepared, keep_float)
     source = np.random.default_rng(0)
     steps = (1,) if prepared.states else ()
     noise = [
@@ -105,8 +99,10 @@ def with_rough_ranges(graph: Graph, keep_float: Collection[str] = (), float_io: 
     return joined(prepared, layout, options, names, float_io).int8_graph()
 
 
-def refuse_empty(graph: Graph, keep_float: Collection[str]) -> None:
-    """Raises CompileError where keep_float names no layer, and where nothing can be int8."""
+def refuse_unquantizable(graph: Graph, keep_float: Collection[str]) -> None:
+    """Raises CompileError where keep_float names no layer, and where nothing of the float Graph can be int8:
+    known before any training, which changes neither."""
+    graph = use_int8_forms(trainable(graph))
     layers = {node.layer for node in graph.nodes()}
     problems = [
         Problem(

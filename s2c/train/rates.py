@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from s2c.train.module import NORMALISED, GraphModule, trained_attrs
+from s2c.quantization.scales import CONTRACTIONS
+from s2c.train.module import GraphModule, trained_attrs
 
 RATE = 0.03  # how far a weight may move in one step, in parts of its array's root mean square
 BETAS = (0.9, 0.99)
@@ -39,7 +40,7 @@ def natural_scales(module: GraphModule, batches: Sequence[Sequence[Tensor]]) -> 
     """By parameter: its root mean square; for what is added to sums, how far these vary."""
     owner = {id(parameter): name for name, parameter in module.named_parameters()}
     found: dict[str, float] = {}
-    contractions = [node for node in module.order if node.op in NORMALISED]
+    contractions = [node for node in module.order if node.op in CONTRACTIONS]
     moments = {} if module.graph.states else module.moments(contractions, batches)
     for node in module.order:
         norm = module.norm(node)

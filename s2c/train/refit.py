@@ -20,7 +20,9 @@ from s2c.train.module import GraphModule
 
 POSITIONS = 16  # of each sample's image that are compared
 RIDGE = 1e-3  # of the inputs' mean square: how much pulls the weights to what they were
-CHUNK = 32  # samples whose patches are made at a time
+CHUNK = 32  # samples at most whose patches are made at a time
+MOST_BYTES = 1 << 28  # of these patches
+MOST_DEPTH = 1 << 13  # inputs of an output: their products are a square matrix, of 512 MiB
 
 
 class Places:
@@ -40,8 +42,9 @@ class Places:
 
 
 def is_refittable(node: Node) -> bool:
-    """A dense layer or a convolution of one group."""
-    return node.op == "dense" or (node.op == "conv2d" and node.attrs["groups"] == 1)
+    """A dense layer or a convolution of one group, of not too many inputs."""
+    is_whole = node.op == "dense" or (node.op == "conv2d" and node.attrs["groups"] == 1)
+    return is_whole and node.attrs["weight"][0].size <= MOST_DEPTH
 
 
 def results(module: GraphModule, node: Node, source: Tensor, places: Tensor) -> Tensor:
@@ -74,12 +77,20 @@ def refit(
     weight = module.attr(node, "weight").detach()
     depth = weight[0].numel()
     fit = Fit(depth, len(weight))
+    step = chunk_size(node)
     for source, rows in zip(sources, wanted, strict=True):
-        for start in range(0, len(source), CHUNK):
-            x = patches(node, source[start : start + CHUNK], places)
-            fit.add(x, rows[start * len(places) : (start + CHUNK) * len(places)])
+        for start in range(0, len(source), step):
+            x = patches(node, source[start : start + step], places)
+            fit.add(x, rows[start * len(places) : (start + step) * len(places)])
     solved = fit.solve(weight.reshape(len(weight), depth))
     weight.copy_(solved.reshape(weight.shape))
+
+
+def chunk_size(node: Node) -> int:
+    """Samples whose patches are made at a time: of a convolution's whole image."""
+    positions = node.type.size // node.type.shape[-1]
+    each = positions * int(node.attrs["weight"][0].nbytes)
+    return max(1, min(CHUNK, MOST_BYTES // each))
 
 
 class Fit:

@@ -22,25 +22,28 @@ from s2c.train.augment import Augment, check_augment
 from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
 from s2c.train.data import Samples
 from s2c.train.losses import Loss, compared_values, make_loss
-from s2c.train.measure import Score, needs_teacher, score
+from s2c.train.measure import Score, joined, needs_teacher, score
+from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, batch_of
 from s2c.train.rates import RATE, make_optimizer, rate_share
 
 HELD = 0.1  # the share of the samples that decides when to stop and which state is best; not trained on
 FEW = 10  # samples: with fewer, all are trained on, and held too
-SEEN = 1024  # samples by which normalisation, variances and noise are measured
+SEEN = 1024  # samples at most by which normalisation, variances and noise are measured
 LEAST_PATIENCE = 5  # epochs
 PATIENCE = 0.5  # the share of the epochs without a better held loss after which training stops
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
+MOST_JUDGED = 1 << 27  # numbers of outputs of held samples that are compared at a time
 LEAST_MACS = 100_000  # of a net that is trained in bfloat16
 AVERAGED = 20  # the running mean is of the last step in so many: of more steps, the longer the training
 
 
 @dataclass(frozen=True)
 class Training:
-    """rate: the largest relative change of a weight in one step; None: RATE. minutes: an upper limit, at
-    which the schedule is shortened; then the result depends on the machine's speed. Otherwise equal seeds and
-    threads give equal bytes on one machine.
+    """rate: the largest relative change of a weight in one step; None: RATE. minutes: an upper limit, to
+    which the schedule is shortened; then the result depends on the machine's speed. Where preparation alone
+    takes as long, one batch is trained on, past the limit. Otherwise equal seeds and threads give equal bytes
+    on one machine.
     """
 
     epochs: int = 30
@@ -98,17 +101,19 @@ def retrain(
     training: Training,
     checkpoint: Path | None = None,
     progress: Hear = lambda step: None,
+    anew: bool = False,
 ) -> History:
     """Trains the student in place and leaves its best state in it, by the held part of the samples, in
     evaluation mode. A student without normalisation gets some, unless it has states: to_graph folds it away.
 
     checkpoint: written after each epoch; where the file is there, training goes on from it; the caller
-    removes it when all is done. May be called again on what it left, as in gradual pruning. Raises
-    CompileError.
+    removes it when all is done. anew: where it is of another training, or cannot be read, start from the
+    beginning and overwrite it; else that is refused. May be called again on what it left, as in gradual
+    pruning. Raises CompileError.
     """
     check_augment(student.graph, training.augment)
     with fixed(training.threads):
-        run = Run(student, teacher, train, training, checkpoint, progress)
+        run = Run(student, teacher, train, training, checkpoint, progress, anew)
         while not run.is_done():
             run.train_epoch()
         return run.finish()
@@ -139,22 +144,25 @@ class Run:
         training: Training,
         checkpoint: Path | None,
         progress: Hear,
+        anew: bool,
     ) -> None:
         self.student, self.samples, self.training = student, samples, training
         self.checkpoint, self.progress = checkpoint, progress
         self.teacher = GraphModule(teacher).eval()
-        flags = repr(asdict(replace(training, minutes=None)))
+        flags = repr(asdict(replace(training, minutes=None))) + student.settings()
         self.digest = "" if checkpoint is None else digest_of([student.to_graph(), teacher], samples, flags)
         self.held, self.trained = split(samples, training.seed)
         self.batches = math.ceil(len(self.trained) / training.batch)
         self.begun, self.spent = time.monotonic(), 0.0
+        graphs = student.graph, self.teacher.graph
+        self.seen = min(sample_count(each, SEEN) for each in graphs)
+        self.asked = min(batch_size(each, training.batch) for each in graphs)  # samples at a time
         self.prepare()
-        self.resume()
+        self.resume(anew)
 
     def prepare(self) -> None:
-        some = self.trained[:SEEN]
-        parts = [some[i : i + self.training.batch] for i in range(0, len(some), self.training.batch)]
-        batches = [self.inputs(rows) for rows in parts]
+        some = self.trained[: self.seen]
+        batches = [self.inputs(rows) for rows in parts_of(some, self.asked)]
         if not self.student.norms and not self.student.graph.states:
             self.student.normalise(batches)
         arrays = self.samples.batch(some)
@@ -168,7 +176,10 @@ class Run:
         outputs = sum(each[0].numel() for each in taught)
         if not self.training.augment and len(self.samples) * outputs <= MOST_KNOWN:
             self.known = self.ask_all(self.teacher, np.arange(len(self.samples)))
-        self.taught_held = self.ask_all(self.teacher, self.held)
+        self.held_parts = parts_of(self.held, max(1, MOST_JUDGED // outputs))
+        self.taught_held: list[Tensor] | None = None
+        if len(self.held_parts) == 1:
+            self.taught_held = self.ask_all(self.teacher, self.held)
         self.average = copied(self.student.state_dict())
         self.epochs: list[Epoch] = []
         self.best, self.best_state, self.steps = 0, copied(self.average), 0
@@ -180,16 +191,18 @@ class Run:
     def inputs(self, rows: np.ndarray) -> list[Tensor]:
         return batch_of(self.samples.batch(rows))
 
-    def targets(self, rows: np.ndarray, inputs: Sequence[Tensor]) -> Tensor | None:
-        """[samples] or [samples, *shape]; None: the teacher is all there is."""
+    def targets(self, rows: np.ndarray, inputs: Sequence[Tensor] = ()) -> Tensor | None:
+        """[samples] or [samples, *shape]; None: the teacher is all there is. inputs: of an autoencoder, where
+        they vary from the samples'."""
         if self.samples.task == "autoencoder":
-            return inputs[0].reshape(len(rows), *self.student.graph.outputs[0].type.shape)
+            return (inputs or self.inputs(rows))[0].reshape(
+                len(rows), *self.student.graph.outputs[0].type.shape
+            )
         return None if self.samples.targets is None else torch.from_numpy(self.samples.targets[rows])
 
     def ask_all(self, net: GraphModule, rows: np.ndarray) -> list[Tensor]:
         """What a net says to samples as they are, by output."""
-        step = self.training.batch
-        parts = [ask(net, self.inputs(rows[i : i + step])) for i in range(0, len(rows), step)]
+        parts = [ask(net, self.inputs(each)) for each in parts_of(rows, self.asked)]
         return [torch.cat(each) for each in zip(*parts, strict=True)]
 
     # one epoch
@@ -197,7 +210,8 @@ class Run:
     def is_done(self) -> bool:
         waited = len(self.epochs) - self.best
         patience = max(LEAST_PATIENCE, PATIENCE * self.training.epochs)
-        return len(self.epochs) >= self.training.epochs or waited >= patience or self.share(0) >= 1
+        is_late = bool(self.epochs) and self.share(0) >= 1
+        return len(self.epochs) >= self.training.epochs or waited >= patience or is_late
 
     def share(self, batch: int) -> float:
         """Of all work: by the steps done, or by the time where that is scarcer."""
@@ -217,6 +231,8 @@ class Run:
             share = self.share(index)
             if losses and share >= 1:
                 break
+            if share >= 1 and not self.epochs:
+                share = 0.0  # no time is left for a first step: it is as small as any first one
             losses.append(self.step(rows, source, share))
             self.hear(index + 1, losses[-1])
         self.close_epoch(math.fsum(losses) / len(losses))
@@ -273,13 +289,22 @@ class Run:
         """Loss and score of the held part with these weights."""
         current = copied(self.student.state_dict())
         self.student.load_state_dict(state)
-        found = self.ask_all(self.student.eval(), self.held)
+        self.student.eval()
+        judged = [self.judge_part(rows) for rows in self.held_parts]
         self.student.load_state_dict(current)
-        targets = self.targets(self.held, self.inputs(self.held))
-        samples = self.samples.part(self.held)
-        taught = self.taught_held[0].numpy() if needs_teacher(samples) else None
-        scored = score(self.student.graph, samples, found[0].numpy(), taught)
-        return float(self.loss(found, self.taught_held, targets)), scored
+        if len(judged) == 1:
+            return judged[0]
+        counts = [len(rows) for rows in self.held_parts]
+        losses = [loss * count for (loss, _), count in zip(judged, counts, strict=True)]
+        return math.fsum(losses) / sum(counts), joined([each for _, each in judged], counts)
+
+    def judge_part(self, rows: np.ndarray) -> tuple[float, Score]:
+        found = self.ask_all(self.student, rows)
+        taught = self.taught_held or self.ask_all(self.teacher, rows)
+        samples = self.samples.part(rows)
+        wanted = taught[0].numpy() if needs_teacher(samples) else None
+        scored = score(self.student.graph, samples, found[0].numpy(), wanted)
+        return float(self.loss(found, taught, self.targets(rows))), scored
 
     # what a checkpoint holds
 
@@ -295,8 +320,8 @@ class Run:
             "spent": self.elapsed(),
         }
 
-    def resume(self) -> None:
-        state = None if self.checkpoint is None else load_checkpoint(self.checkpoint, self.digest)
+    def resume(self, anew: bool) -> None:
+        state = None if self.checkpoint is None else load_checkpoint(self.checkpoint, self.digest, anew)
         if state is None:
             return
         self.student.load_state_dict(state["student"])
@@ -329,6 +354,10 @@ def may_be_rough(net: GraphModule, loss: Loss) -> bool:
     # It has no public name.
     has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return has_bfloat16 and not net.is_exact and all(loss.classes) and cost.macs(net.graph) >= LEAST_MACS
+
+
+def parts_of(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def copied(state: State) -> State:

@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from s2c.pages.plots import pareto_plots
 from s2c.report import printable
 from s2c.sweep.pictures import SHOWN_FLIPS, Pictures
+from s2c.sweep.plots import pareto_plots
 from s2c.sweep.score import ACCURACY
 from s2c.sweep.table import describe_score, describe_speed, describe_tests, problem_of, warning_text
 
@@ -23,7 +23,7 @@ DEEPEST = 30.0  # points lost that have the full colour
 def make_page(document: Mapping[str, Any], pictures: Pictures) -> str:
     """All text is escaped, whatever names classes and layers have; pictures stand in it as data."""
     environment = Environment(
-        loader=PackageLoader("s2c.pages", "."),
+        loader=PackageLoader("s2c.sweep", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,1 +1,0 @@
-"""Documents of plain values to self-contained HTML pages."""

@@ -1,0 +1,75 @@
+"""How samples are varied: mirrored, moved, with noise, equally for equal seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graphs import raises, single, tensor
+from sample_nets import image_net, images, integer_net, same_net
+
+pytest.importorskip("torch")
+
+from s2c.ir import Graph
+from s2c.ops import make
+from s2c.train.augment import Augment, check_augment
+from s2c.train.data import Samples, make_samples
+
+
+def moved(net: Graph, names: tuple[str, ...], samples: Samples, seed: int = 0) -> np.ndarray:
+    arrays = samples.batch(slice(None))
+    (result,) = Augment(net, names, arrays)(arrays, np.random.default_rng(seed))
+    assert result.shape == arrays[0].shape and result.dtype == arrays[0].dtype
+    return result
+
+
+def test_flip_mirrors_some_images() -> None:
+    samples = make_samples(image_net(), [images()])
+    before = samples.batch(slice(None))[0]
+    after = moved(image_net(), ("flip",), samples)
+    kept = [(a == b).all() for a, b in zip(before, after, strict=True)]
+    mirrored = [(a[:, :, ::-1] == b).all() for a, b in zip(before, after, strict=True)]
+    assert all(a != b for a, b in zip(kept, mirrored, strict=True)) and 0 < sum(kept) < len(kept)
+
+
+def planar_net() -> Graph:
+    """The same with channels first."""
+    x = tensor("x", 1, 2, 16, 24)
+    return single(make("transpose", (x,), "t", perm=(0, 2, 3, 1)), x)
+
+
+def test_shift_moves_images_whole() -> None:
+    x = np.arange(20 * 2 * 16 * 24).reshape(20, 1, 2, 16, 24)
+    after = moved(planar_net(), ("shift",), make_samples(planar_net(), [x]))
+    offsets = set()
+    for a, b in zip(x[:, 0], after[:, 0], strict=True):
+        rows, columns = divmod(int(b[0, 8, 12] - a[0, 8, 12] + 24 * 8 + 12), 24)
+        offsets.add((rows - 8, columns - 12))
+        padded = np.pad(a, ((0, 0), (2, 2), (3, 3)), "edge")
+        np.testing.assert_array_equal(b, padded[:, rows - 6 : rows + 10, columns - 9 : columns + 15])
+    assert {each[0] for each in offsets} == {-2, -1, 0, 1, 2}
+    assert {each[1] for each in offsets} == {-3, -2, -1, 0, 1, 2, 3}
+
+
+def test_noise_is_in_proportion() -> None:
+    samples = make_samples(image_net(), [images(500)])
+    before = samples.batch(slice(None))[0]
+    difference = moved(image_net(), ("noise",), samples) - before
+    assert 0.045 < difference.std() / before.std() < 0.055
+
+
+def test_equal_seeds_vary_equally() -> None:
+    samples = make_samples(image_net(), [images()])
+    names = ("noise", "shift", "flip")
+    one, other = moved(image_net(), names, samples), moved(image_net(), names[::-1], samples)
+    np.testing.assert_array_equal(one, other)
+    assert (one != moved(image_net(), names, samples, 1)).any()
+
+
+def test_refuses_variations() -> None:
+    assert raises(lambda: check_augment(same_net(), ("flip", "blur"))) == (
+        "--augment: wanted an image [1,height,width,channels], to flip it, found f32[1,4]; leave out flip\n"
+        "--augment: wanted one of flip, shift, noise, found blur; name some of these, with commas"
+    )
+    assert raises(lambda: check_augment(integer_net(), ("noise",))) == (
+        "--augment: wanted floats, to add noise, found i8[1,4]; leave out noise"
+    )
