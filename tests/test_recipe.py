@@ -120,8 +120,8 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
             "host",
             {"widht": 0.5},
             "widht: wanted one of width, macs, latency, instructions, data, test, calibration, augment, "
-            "keep_float, importance, task, epochs, minutes, seed, int8, max_drop, float_io, found another argument; "
-            "correct the name",
+            "keep_float, importance, task, epochs, minutes, seed, int8, max_drop, float_io, found "
+            "another argument; correct the name",
         ),
     ],
 )
