@@ -32,7 +32,7 @@ test: setup
 
 # What needs no compiler, no emulator and no patience: under 10 s.
 unit: setup
-	$(BIN)/python -m pytest -m "not build" --ignore-glob 'tests/test_*torch*.py'
+	$(BIN)/python -m pytest -m "not build" --ignore-glob 'tests/test_*torch*.py' --ignore-glob 'tests/test_train_*.py'
 
 bench: setup
 	$(BIN)/python bench/readme_tables.py

@@ -306,6 +306,7 @@ def test_paths_that_are_no_model(tmp_path: Path) -> None:
     assert_refused(s2c("compile", tmp_path, "-o", tmp_path / "o"), f"{tmp_path}: {do}")
 
 
+@pytest.mark.build
 def test_arrays_that_are_none(tmp_path: Path) -> None:
     model = tmp_path / "net.onnx"
     model.write_bytes(one_op("Add", (1, 4), np.ones(4, np.float32)))

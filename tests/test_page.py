@@ -17,6 +17,8 @@ from s2c.sweep.pictures import as_image, to_png
 from s2c.sweep.plots import front, pareto_plots
 from s2c.sweep.score import ACCURACY, ERROR
 
+pytestmark = pytest.mark.build  # importing matplotlib and drawing takes seconds
+
 HOSTILE = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(2)>$x_{$"
 ALLOWED_SCHEMES = re.compile(r"(data:image/png;base64,|#|url\(#)")
 
