@@ -105,7 +105,7 @@ def teller(is_quiet: bool) -> Iterator[Callable[..., None]]:
             nonlocal last
             shown = printable(text)
             if hidden and done is not None and shown.partition(":")[0] != last:
-                console.print(Text(shown))
+                console.print(Text(shown), soft_wrap=True)
             last = shown.partition(":")[0]
             escaped = shown.replace("[", r"\[")
             if done is None:

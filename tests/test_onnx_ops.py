@@ -378,7 +378,8 @@ def test_quantized_inputs_stay_integers(dtype: Any) -> None:
         op("DequantizeLinear", "q s z"),
     ]
     x = {"x": whole(3, 4, dtype=dtype)}
-    agree(nodes, x, consts, tolerance=1e-4)
+    # The reference rounds each float on the way: where the real result lies at a tie, it is one step off.
+    agree(nodes, x, consts, tolerance=1.01 * float(SCALE))
     model = model_of(nodes, x, consts, {"y": TensorProto.FLOAT})
     graph = fuse_qdq(load_onnx(model.SerializeToString(), {}, {}))
     assert [each.type.dtype for each in graph.nodes() if each.op == "dense"] == ["i8"]
