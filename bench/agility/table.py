@@ -73,7 +73,7 @@ def table(results: Mapping[Key, Sequence[Result]]) -> str:
     every = [each for group in results.values() for each in group]
     versions = sorted({f"{name} {version}" for each in every for name, version in each["versions"].items()})
     text = (
-        "Accuracy on the first 1,000 test images of CIFAR-10, which nothing is chosen by. Both tools' nets "
+        "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by. Both tools' nets "
         "are retrained by the same loop, on the same 20,000 training images, with the same loss and "
         f"augmentation. Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
         f"{listed(every, 'machine')}, one thread for each run."
