@@ -239,9 +239,19 @@ def test_a_net_with_states_runs_in_int8() -> None:
 
 def test_rough_ranges_give_the_same_ops() -> None:
     graph = every_op()
-    rough = with_rough_ranges(graph)
+    rough = with_rough_ranges(graph, samples_of(graph))
     assert ops_of(rough) == ops_of(quantize_net(graph, samples_of(graph)).graph)
     planned(rough)
+
+
+def test_rough_ranges_are_those_of_the_data() -> None:
+    """A logarithm of what data never have, as noise around zero would, is no reason to refuse a net."""
+    x = tensor("x", 1, 8)
+    graph = single(dense(make("unary", (x,), "log", function="log"), "dense", 4))
+    positive = np.abs(np.random.default_rng(0).normal(size=(32, 1, 8))).astype(np.float32) + 0.1
+    samples = Samples((positive,), None, "distillation", (np.dtype(np.float32),))
+    rough = with_rough_ranges(graph, samples)
+    assert ops_of(rough) == ops_of(quantize_net(graph, samples).graph)
 
 
 # errors
@@ -269,7 +279,7 @@ def test_a_net_without_contractions_is_refused() -> None:
     message = f"{NOTHING}, found none; leave --int8 out"
     refused: list[Callable[[], object]] = [
         lambda: quantize_net(graph, samples_of(graph)),
-        lambda: with_rough_ranges(graph),
+        lambda: with_rough_ranges(graph, samples_of(graph)),
     ]
     assert [raises(each) for each in refused] == [message, message]
 

@@ -57,10 +57,10 @@ def adapt(
     recipe: Recipe,
     checkpoint: Path | None = None,
     say: Say = say_nothing,
-    check: Callable[[Graph], None] = lambda graph: None,
+    is_tried: bool = False,
 ) -> Adapted:
     """Prunes, retrains and quantizes. checkpoint: a file to resume from, and to leave after an interruption.
-    check: may refuse the pruned net before it is trained, by raising CompileError.
+    is_tried: the pruned net is built for the target before it is trained, so that what is too large is refused.
 
     Raises CompileError; all that can be wrong with model, data and budget before any training starts.
     """
@@ -83,14 +83,17 @@ def adapt(
     }
     job = Job(recipe, original, work, checkpoint, say, report, time.monotonic())
     with fixed(1):
-        return Adapted(adapted(job, check), original, report)
+        return Adapted(adapted(job, is_tried), original, report)
 
 
-def adapted(job: Job, check: Callable[[Graph], None]) -> Graph:
+def adapted(job: Job, is_tried: bool) -> Graph:
     recipe, original = job.recipe, job.original
     job.record("original", original)
     pruned, judge = shrink(job) if recipe.budget is not None else (Pruned(original, {}), None)
-    check(pruned.graph)
+    if is_tried:
+        job.say(f"trying the target {recipe.request.target.name}")
+        with built(recipe, pruned.graph, job.work.calibration):
+            pass
     graph = original
     if recipe.budget is not None or recipe.epochs:
         graph = train(job, pruned, judge)
@@ -220,13 +223,7 @@ def write_adapted(
     if recipe.is_empty:
         say(f"compiling for {recipe.request.target.name}")
         return write_artifact(compile_model(recipe.request, checked), folder)
-
-    def check(graph: Graph) -> None:
-        say(f"trying the target {recipe.request.target.name}")
-        with built(recipe, graph):
-            pass
-
-    found = adapt(recipe, checkpoint, say, check)
+    found = adapt(recipe, checkpoint, say, is_tried=True)
     say(f"compiling for {recipe.request.target.name}")
     with tempfile.TemporaryDirectory(prefix="s2c-") as temporary:
         path = Path(temporary) / f"{recipe.request.name}.s2c"

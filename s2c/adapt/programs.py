@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2c.adapt.recipe import Recipe
 from s2c.artifact import write_artifact
@@ -15,24 +16,28 @@ from s2c.driver import Request, compile_model
 from s2c.ir import Graph
 from s2c.readers.graph_file import write_graph
 
+if TYPE_CHECKING:
+    from s2c.train.data import Samples
+
 TIMED_CALLS = 200
 
 
-def measure_program(recipe: Recipe, graph: Graph) -> float:
+def measure_program(recipe: Recipe, graph: Graph, calibration: Samples | None) -> float:
     """Median microseconds, or instructions, of the graph's program on the target; raises CompileError."""
-    with built(recipe, graph) as folder:
+    with built(recipe, graph, calibration) as folder:
         result = bench(folder, calls=TIMED_CALLS)
     return float(result.instructions) if isinstance(result, Instructions) else result.median_microseconds
 
 
 @contextmanager
-def built(recipe: Recipe, graph: Graph) -> Iterator[Path]:
+def built(recipe: Recipe, graph: Graph, calibration: Samples | None) -> Iterator[Path]:
     """The artifact of a graph that is not trained yet, in int8 where the recipe asks for it: as large and as
     fast as it will be. Raises CompileError where the target cannot have it."""
     if recipe.int8:
+        assert calibration is not None
         from s2c.train.quantization import with_rough_ranges
 
-        graph = with_rough_ranges(graph, recipe.keep_float, recipe.float_io)
+        graph = with_rough_ranges(graph, calibration, recipe.keep_float, recipe.float_io)
     with tempfile.TemporaryDirectory(prefix="s2c-") as temporary:
         path = Path(temporary) / f"{recipe.request.name}.s2c"
         write_graph(path, graph)

@@ -192,7 +192,7 @@ class Choice:
     def measured(self, counts: Counts) -> float:
         recipe = self.job.recipe
         self.job.say(f"building for {recipe.request.target.name}: {self.macs(counts):,} MACs")
-        return measure_program(recipe, self.pruned(counts).graph)
+        return measure_program(recipe, self.pruned(counts).graph, self.job.work.calibration)
 
     def measured_or_too_large(self, counts: Counts) -> float:
         """The least channels fit, so that a larger net that is refused is too large for the target."""

@@ -25,6 +25,7 @@ from s2c.train.retrain import fixed
 
 SEEN = 512  # samples at most, by which ranges are found
 MEASURED = 128  # of them at most, by which choices are compared
+ROUGH = 4  # samples that tell what is slow and large
 FEWEST = 32
 MEASURED_MACS = 4e9  # at most, that one comparison may take
 BATCH = 32
@@ -82,18 +83,18 @@ def judged(scheme: Scheme, reference: Graph, calibration: Samples) -> Quantized:
     return Quantized(scheme.int8_graph(), layers, noise_db(wanted, found), scheme, reference)
 
 
-def with_rough_ranges(graph: Graph, keep_float: Collection[str] = (), float_io: bool = False) -> Graph:
-    """The int8 Graph by noise in place of data: as fast and as large as the calibrated one."""
+def with_rough_ranges(
+    graph: Graph, calibration: Samples, keep_float: Collection[str] = (), float_io: bool = False
+) -> Graph:
+    """The int8 Graph by the extremes of a few samples: as fast and as large as the calibrated one."""
     refuse_unquantizable(graph, keep_float)
     prepared = use_int8_forms(trainable(graph))
-    source = np.random.default_rng(0)
-    steps = (1,) if prepared.states else ()
-    noise = [
-        source.normal(size=(4, *steps, *each.type.shape)).astype(each.type.numpy) for each in prepared.inputs
-    ]
+    some = calibration.batch(slice(ROUGH))
+    if prepared.states:
+        some = [each[:, :1] for each in some]
     layout = find_layout(prepared, keep_float)
     with fixed(1):
-        seen = observe(RoundedModule(prepared), stored_nodes(layout), [batch_of(noise)])
+        seen = observe(RoundedModule(prepared), stored_nodes(layout), [batch_of(some)])
     options = [group_options(each, layout, seen) for each in range(len(layout.groups))]
     names = [next(iter(each)) for each in options]
     return joined(prepared, layout, options, names, float_io).int8_graph()
