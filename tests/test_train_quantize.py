@@ -247,7 +247,7 @@ def test_rough_ranges_give_the_same_ops() -> None:
 def test_rough_ranges_are_those_of_the_data() -> None:
     """A logarithm of what data never have, as noise around zero would, is no reason to refuse a net."""
     x = tensor("x", 1, 8)
-    graph = single(dense(make("unary", (x,), "log", function="log"), "dense", 4))
+    graph = Graph((x,), (dense(make("unary", (x,), "log", function="log"), "dense", 4),))
     positive = np.abs(np.random.default_rng(0).normal(size=(32, 1, 8))).astype(np.float32) + 0.1
     samples = Samples((positive,), None, "distillation", (np.dtype(np.float32),))
     rough = with_rough_ranges(graph, samples)

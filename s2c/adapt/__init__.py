@@ -60,7 +60,7 @@ def adapt(
     is_tried: bool = False,
 ) -> Adapted:
     """Prunes, retrains and quantizes. checkpoint: a file to resume from, and to leave after an interruption.
-    is_tried: the pruned net is built for the target before it is trained, so that what is too large is refused.
+    is_tried: the pruned net is built for the target before it is trained, which refuses what is too large.
 
     Raises CompileError; all that can be wrong with model, data and budget before any training starts.
     """
