@@ -26,7 +26,9 @@ from s2c.driver import (
     write_dump,
 )
 from s2c.emit.c_family import emit_header, emit_source, specialisations
+from s2c.emit.cpp import emit_cpp
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
+from s2c.emit.rust import emit_rust
 from s2c.emit.text import comment_text
 from s2c.errors import error
 from s2c.image import Facts, analyse
@@ -76,6 +78,8 @@ def write_artifact(
     refuse_overflow(request, compilation.plan.arena_bytes, facts)
     tidy(build_folder, image)
     manifest = make_manifest(compilation, facts)
+    if image.library is not None:
+        manifest["library"] = describe_library(image.library)
     if adaptation is not None:
         manifest["adaptation"] = dict(adaptation)
     write(folder / f"{name}.json", json.dumps(manifest, indent=1) + "\n")
@@ -90,6 +94,8 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
     return {
         f"{name}.h": emit_header(plan, name, title),
         f"{name}.c": emit_source(plan, name, title, request.target.language),
+        f"{name}.hpp": emit_cpp(plan, name, title),
+        f"{name}.rs": emit_rust(plan, name, title),
         "main.c": emit_main(plan, name, goldens),
         "CMakeLists.txt": emit_cmake(name),
         f"{BUILD}/net.h": emit_net_header(plan, name),
@@ -154,11 +160,11 @@ def write(path: Path, text: str) -> None:
 
 
 def tidy(build_folder: Path, image: Image) -> None:
-    """The image and the net's object stay, for run and verify."""
+    """The image and the net's object stay, for run and verify, and the library, for who loads it."""
     for path in sorted(build_folder.iterdir()):
         if path.is_dir():
             shutil.rmtree(path)
-        elif path not in (image.path, image.object) and path.name != "net.h":
+        elif path not in (image.path, image.object, image.library) and path.name != "net.h":
             path.unlink()
 
 
@@ -260,6 +266,11 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         ],
         "certificate": certificate(compilation, facts),
     }
+
+
+def describe_library(path: Path) -> dict[str, str]:
+    """Its place in the artifact, and the digest of its bytes."""
+    return {"file": f"{BUILD}/{path.name}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def float_mode(compilation: Compilation) -> str:

@@ -152,7 +152,7 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     assert graph is not None
     check.check_types(graph)
     bounds = check.accumulator_bounds(graph)
-    plan = make_plan(graph, kernels_of(request.target))
+    plan = make_plan(graph, kernels_of(request.target), request.target.vectors)
     write_dump(dump, "90_plan.txt", str(plan))
     if checked:
         check_plan(reference, plan)
@@ -288,7 +288,7 @@ def stage_text(request: Request, stage: str) -> str:
         if name == stage:
             return str(graph)
     check.accumulator_bounds(graph)
-    plan = make_plan(graph, kernels_of(request.target))
+    plan = make_plan(graph, kernels_of(request.target), request.target.vectors)
     if stage == "plan":
         return str(plan)
     return emit_source(plan, request.name, request.name, request.target.language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from s2c.resources import folder
 ANY = "any"  # of a kernel that moves elements of any dtype
 DTYPE_NAMES = (*DTYPES, ANY)
 EXTENSIONS: Mapping[str, str] = {"c": "c"}
-FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack): (.*?)\s*(?:\*/)?$", re.MULTILINE)
+FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack|tile): (.*?)\s*(?:\*/)?$", re.MULTILINE)
 COMPARE = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -34,11 +34,36 @@ ARITHMETIC = {
 }
 
 
+def padded_pixels(params: Mapping[str, int | float]) -> int | float:
+    """Of the image that a window covers; 0 where it lies within the input."""
+    height = (params["output_height"] - 1) * params["stride_height"]
+    height += (params["kernel_height"] - 1) * params["dilation_height"] + 1
+    width = (params["output_width"] - 1) * params["stride_width"]
+    width += (params["kernel_width"] - 1) * params["dilation_width"] + 1
+    is_inside = height <= params["height"] and width <= params["width"]
+    return 0 if is_inside and params["pad_top"] == params["pad_left"] == 0 else height * width
+
+
+# What expressions may name beside parameters.
+DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {"padded_pixels": padded_pixels}
+
+
 @dataclass(frozen=True)
 class Argument:
     name: str
     pointer: bool
     ctype: str
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packing's name, and its arguments as expressions of the parameters."""
+
+    name: str
+    expressions: tuple[str, ...]
+
+    def arguments(self, params: Mapping[str, int | float]) -> list[int]:
+        return [evaluate(each, params) for each in self.expressions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +75,8 @@ class Kernel:
     where: the condition on the parameters under which it applies; "" for none.
     needs: the target feature it is written for; "" for portable.
     packs: packing of each constant that is not stored as it is.
+    tile: expressions of the rows in a line and the columns of which it takes a tile at a time, given by two
+    more parameters, tile_rows and tile_columns; none: it has no such choice.
     """
 
     path: Path
@@ -61,7 +88,8 @@ class Kernel:
     scratch: str
     where: str
     needs: str
-    packs: Mapping[str, str]
+    packs: Mapping[str, Packed]
+    tile: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -82,7 +110,7 @@ def evaluate_tree(tree: ast.expr, params: Mapping[str, int | float]) -> int | fl
         case ast.Constant(value=int() as value):
             return value
         case ast.Name(id=name):
-            return params[name]
+            return DERIVED[name](params) if name in DERIVED else params[name]
         case ast.BinOp(left=left, op=op, right=right):
             result: int | float = ARITHMETIC[type(op)](
                 evaluate_tree(left, params), evaluate_tree(right, params)
@@ -103,11 +131,11 @@ def parse_kernel(path: Path, text: str) -> Kernel:
     first = next(index for index, word in enumerate(words) if word in DTYPE_NAMES)
     comment = text[: text.index("*/") + 2]
     fields: dict[str, str] = {}
-    packs: dict[str, str] = {}
+    packs: dict[str, Packed] = {}
     for name, value in FIELD.findall(comment):
         if name == "pack":
             constant, packing = value.split(" = ")
-            packs[constant] = packing
+            packs[constant] = parse_packing(packing)
         else:
             fields[name] = value
     function = path.stem.replace(".", "_")
@@ -124,7 +152,14 @@ def parse_kernel(path: Path, text: str) -> Kernel:
         where=fields.get("where", ""),
         needs=fields.get("needs", ""),
         packs=packs,
+        tile=tuple(each.strip() for each in fields["tile"].split(",")) if "tile" in fields else (),
     )
+
+
+def parse_packing(text: str) -> Packed:
+    """`name`, or `name(expression, ..)`."""
+    name, _, rest = text.partition("(")
+    return Packed(name, tuple(each.strip() for each in rest.rstrip(")").split(",")) if rest else ())
 
 
 def parse_argument(text: str) -> Argument:

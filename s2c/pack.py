@@ -10,10 +10,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Packing:
-    """pack: [groups, columns, depth] -> flat; unpack: flat and that shape -> the array again."""
+    """pack: [groups, columns, depth] -> flat; unpack: flat and that shape -> the array again. Both take the
+    integers that a kernel's comment gives in brackets."""
 
-    pack: Callable[[np.ndarray], np.ndarray]
-    unpack: Callable[[np.ndarray, tuple[int, int, int]], np.ndarray]
+    pack: Callable[..., np.ndarray]
+    unpack: Callable[..., np.ndarray]
 
 
 def interleave(weight: np.ndarray, width: int) -> np.ndarray:
@@ -55,9 +56,51 @@ def taps_last(packed: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return np.ascontiguousarray(packed.reshape(taps, channels).T).reshape(shape)
 
 
+def panels(weight: np.ndarray, width: int) -> np.ndarray:
+    """[groups][panels of `width` columns][depth][width]; columns that the last panel lacks are zeros."""
+    groups, columns, depth = weight.shape
+    count = -(-columns // width)
+    padded = np.zeros((groups, count * width, depth), weight.dtype)
+    padded[:, :columns] = weight
+    return np.ascontiguousarray(padded.reshape(groups, count, width, depth).swapaxes(2, 3)).reshape(-1)
+
+
+def unpanels(packed: np.ndarray, shape: tuple[int, int, int], width: int) -> np.ndarray:
+    """The inverse of panels."""
+    groups, columns, depth = shape
+    blocks = packed.reshape(groups, -(-columns // width), depth, width).swapaxes(2, 3)
+    return np.ascontiguousarray(blocks.reshape(groups, -1, depth)[:, :columns])
+
+
+def quads(weight: np.ndarray, runs: int, width: int) -> np.ndarray:
+    """int8, for dot products of four: [groups][panels of `width` columns]; in each first, as int32, -128 times
+    the sum of each column's weights, which undoes inputs raised by 128; then [runs][depth / runs / 4][width][4].
+    runs: parts of equal length that the depth falls into, each padded to a multiple of four by zeros."""
+    groups, columns, depth = weight.shape
+    count, length = -(-columns // width), -(-depth // runs // 4) * 4
+    padded = np.zeros((groups, count * width, runs, length), np.int8)
+    padded[:, :columns, :, : depth // runs] = weight.reshape(groups, columns, runs, depth // runs)
+    undone = -128 * padded.astype(np.int64).sum((2, 3)).reshape(groups, count, width)
+    blocks = padded.reshape(groups, count, width, runs * length // 4, 4).swapaxes(2, 3)
+    first = np.ascontiguousarray(undone.astype("<i4")).view(np.int8).reshape(groups, count, 4 * width)
+    return np.concatenate((first, blocks.reshape(groups, count, -1)), axis=2).reshape(-1)
+
+
+def unquads(packed: np.ndarray, shape: tuple[int, int, int], runs: int, width: int) -> np.ndarray:
+    """The inverse of quads."""
+    groups, columns, depth = shape
+    count, length = -(-columns // width), -(-depth // runs // 4) * 4
+    blocks = packed.reshape(groups, count, -1)[:, :, 4 * width :]
+    padded = blocks.reshape(groups, count, runs * length // 4, width, 4).swapaxes(2, 3)
+    found = padded.reshape(groups, count * width, runs, length)[:, :columns, :, : depth // runs]
+    return np.ascontiguousarray(found).reshape(shape)
+
+
 PACKINGS: Mapping[str, Packing] = {
     "interleave_2": interleaving(2),
     "interleave_4": interleaving(4),
     "interleave_8": interleaving(8),
+    "panels": Packing(panels, unpanels),
+    "quads": Packing(quads, unquads),
     "taps_first": Packing(taps_first, taps_last),
 }

@@ -14,7 +14,8 @@ from s2c.ir import Graph, Node, State, Type, constant
 from s2c.kernel import Kernel, evaluate
 from s2c.ops import OPS
 from s2c.pack import PACKINGS
-from s2c.steps import Kernels, Step, choose_kernels, longest_step, no_kernel, root
+from s2c.steps import Kernels, Step, choose_kernels, longest_step, no_kernel, root, tiled
+from s2c.tiles import SCALAR, Vectors
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Plan:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     graph: Graph
+    alignment: int  # of the arena, in bytes
     states: tuple[int, ...] = ()
     resets: tuple[Call, ...] = ()
 
@@ -74,15 +76,16 @@ class Plan:
 Copies = Sequence[tuple[State, Step]]  # what is copied into each state
 
 
-def make_plan(graph: Graph, kernels: Kernels) -> Plan:
+def make_plan(graph: Graph, kernels: Kernels, vectors: Vectors = SCALAR) -> Plan:
     """Raises CompileError naming every layer for which the target has no kernel."""
     graph = copy_bare_results(graph)
-    steps = choose_kernels(graph, kernels)
+    steps = [tiled(step, vectors) for step in choose_kernels(graph, kernels)]
     stores = copy_steps(
         [(each, each.next) for each in graph.states if root(each.next) is not each.node], kernels
     )
     resets = copy_steps([(each, first_value(each.node)) for each in graph.states], kernels)
-    candidates = [lay_out(graph, order, stores, resets) for order in orders(graph, steps)]
+    unit = max(alignment(graph), vectors.bytes)
+    candidates = [lay_out(graph, order, stores, resets, unit) for order in orders(graph, steps)]
     return min(candidates, key=lambda plan: plan.arena_bytes)
 
 
@@ -202,11 +205,11 @@ def alignment(graph: Graph) -> int:
     return max((arena.ALIGNMENT, *(node.type.numpy.itemsize for node in graph.nodes())))
 
 
-def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies) -> Plan:
+def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies, unit: int) -> Plan:
+    """unit: bytes, of which every size is a multiple, and so every offset."""
     steps = with_stores(order, stores)
     kept = {step.result: state.node for state, step in stores}
     storages, home = assign_storage(graph, steps, kept)
-    unit = alignment(graph)  # sizes that are multiples of it give offsets that are
     buffers = [arena.Buffer(-(-each.size // unit) * unit, each.first, each.last) for each in storages]
     scratch_index: dict[int, int] = {}
     for index, step in enumerate(steps):
@@ -238,6 +241,7 @@ def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies)
             for index, step in enumerate(steps)
         ),
         arena_bytes=max(arena.height(buffers, offsets), arena.ALIGNMENT),
+        alignment=unit,
         lower_bound=arena.lower_bound(buffers),
         inputs=tuple(offset(each) for each in graph.inputs),
         outputs=tuple(offset(each) for each in graph.outputs),
@@ -326,7 +330,10 @@ def packed_consts(step: Step) -> Mapping[str, np.ndarray]:
     for node in step.nodes:
         for name, value in OPS[node.op].consts(node).items():
             packing = step.kernel.packs.get(name)
-            consts[name] = PACKINGS[packing].pack(value) if packing else value.reshape(-1)
+            if packing is None:
+                consts[name] = value.reshape(-1)
+            else:
+                consts[name] = PACKINGS[packing.name].pack(value, *packing.arguments(step.params))
     return consts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from s2c.errors import CompileError, Problem, error
@@ -12,6 +12,7 @@ from s2c.kernel import ANY, Kernel, evaluate, first_fitting
 from s2c.ops import OPS
 from s2c.ops.core import LEAVES
 from s2c.ops.movement import is_contiguous
+from s2c.tiles import Vectors, choose_tile
 
 Kernels = Mapping[str, tuple[Kernel, ...]]
 # Whose kernels also move the elements of a dtype: C lets signed and unsigned integers alias.
@@ -94,6 +95,15 @@ def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
     if problems:
         raise CompileError(tuple(reversed(problems)))
     return steps[::-1]
+
+
+def tiled(step: Step, vectors: Vectors) -> Step:
+    """With the tile's size among the parameters, where the kernel takes one."""
+    if not step.kernel.tile:
+        return step
+    rows, columns = (evaluate(each, step.params) for each in step.kernel.tile)
+    tile = choose_tile(rows, columns, int(step.params["depth"]), vectors)
+    return replace(step, params={**step.params, "tile_rows": tile.rows, "tile_columns": tile.columns})
 
 
 def no_kernel(node: Node) -> CompileError:

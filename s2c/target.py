@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,14 +21,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, final
 
+from s2c import processor
 from s2c.errors import error
 from s2c.resources import PACKAGE, folder, zig_environment
+from s2c.tiles import SCALAR, Vectors
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+DECLARATION = re.compile(r"^(?!static\b)[a-z][\w *]*?(\w+)\([^)]*\);$", re.MULTILINE)  # of a function, in C
 WARNINGS = ("-std=c99", "-g0", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion")
 
 
@@ -61,6 +65,15 @@ class Compiler:
 
 
 @dataclass(frozen=True)
+class LibraryFlags:
+    """What makes a shared library of a net's object."""
+
+    file: str  # its name, of {name}
+    flags: tuple[str, ...]  # of the object, besides the compiler's
+    link_flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Target:
     """One target.toml, with what it extends filled in; targets/README.md tells what each field means."""
 
@@ -71,6 +84,7 @@ class Target:
     dtypes: tuple[str, ...]
     features: tuple[str, ...]  # most specific first
     lanes: int
+    vectors: Vectors
     emulated: bool
     optimise: str
     memories: tuple[Memory, ...]  # empty: no limit that is known
@@ -84,6 +98,7 @@ class Target:
     values: Mapping[str, str]  # fill the placeholders of command lines
     needs: tuple[str, ...]  # names of tools, whatever the compiler is
     tools: Mapping[str, Tool]
+    library: LibraryFlags | None  # None: nothing on this target loads one
 
     def memory(self, name: str) -> Memory | None:
         return next((memory for memory in self.memories if memory.name == name), None)
@@ -99,6 +114,7 @@ class Image:
     path: Path
     object: Path  # the net alone
     warnings: str  # what the compiler printed
+    library: Path | None = None  # of the same object
 
 
 class ProcessError(RuntimeError):
@@ -128,6 +144,10 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
     for key, value in settings.items():
         fields[key] = tuple(value) if isinstance(value, list) else value
     del fields["abstract"]
+    fields["vectors"] = Vectors(**fields["vectors"]) if "vectors" in fields else SCALAR
+    if fields["arch"] == "native":
+        fields["features"] = tuple(each for each in fields["features"] if processor.has_feature(each))
+        fields["vectors"] = processor.vectors()
     memories = sorted(fields.pop("memory", {}).items())
     compilers = {
         key: Compiler(
@@ -138,6 +158,7 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
         )
         for key, table in fields.pop("compilers").items()
     }
+    library = fields.pop("library", None)
     tools = {
         key: Tool(table.get("module") or table["program"], table["install"], "module" in table)
         for key, table in fields.pop("tools").items()
@@ -148,6 +169,9 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
         memories=tuple(Memory(key, table["origin"], table["size"]) for key, table in memories),
         compilers=compilers,
         tools=tools,
+        library=library and LibraryFlags(
+            library["file"], tuple(library["flags"]), tuple(library["link_flags"])
+        ),
         **fields,
     )
 
@@ -254,7 +278,9 @@ def stop_compiler(child: subprocess.Popen[str]) -> None:
 
 
 def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str | None = None) -> Image:
-    """Compiles folder/<name>.c and the target's harness against build_folder/net.h."""
+    """Compiles folder/<name>.c and the target's harness against build_folder/net.h; the net's object becomes a
+    shared library, too, where the target has them.
+    """
     refuse_missing(target, missing_tools(target, cc))
     compiler, command = pick_compiler(target, cc)
     harness_folder = build_folder / "harness"
@@ -265,7 +291,8 @@ def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str |
     # Not -I: a net called `features` must not hide the header <features.h>.
     includes = [f"-iquote{place}" for place in (*target.folders, build_folder, folder)]
     net = build_folder / f"{name}.o"
-    steps = [[*command, *flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
+    net_flags = [*flags, *(target.library.flags if target.library else ())]
+    steps = [[*command, *net_flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
     objects = [net]
     for source in map(target.file, target.sources):
         objects.append(harness_folder / f"{source.stem}.o")
@@ -275,8 +302,23 @@ def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str |
     warnings = run_all(name, steps)
     image = build_folder / f"{name}.elf"
     link_flags = [flag.format_map(values) for flag in compiler.link_flags]
-    warnings += run_all(name, [[*command, *flags, *map(str, objects), *link_flags, "-o", str(image)]])
-    return Image(image, net, warnings)
+    links = [[*command, *flags, *map(str, objects), *link_flags, "-o", str(image)]]
+    library = None
+    if target.library is not None:
+        library = build_folder / target.library.file.format(name=name)
+        exports = write_exports(folder / f"{name}.h", build_folder)
+        flags_of_link = [flag.format(exports=exports) for flag in target.library.link_flags]
+        links.append([*command, *net_flags, str(net), *flags_of_link, "-o", str(library)])
+    warnings += run_all(name, links)
+    return Image(image, net, warnings, library)
+
+
+def write_exports(header: Path, build_folder: Path) -> Path:
+    """A version script for the linker: nothing leaves the library but the functions that its header declares."""
+    functions = "".join(f" {each};" for each in DECLARATION.findall(header.read_text(encoding="utf-8")))
+    path = build_folder / "exports.map"
+    path.write_text(f"{{ {f'global:{functions} ' if functions else ''}local: *; }};\n")
+    return path
 
 
 @final

@@ -22,7 +22,7 @@ const struct s2c_span s2c_inputs[] = S2C_INPUTS;
 const struct s2c_span s2c_outputs[] = S2C_OUTPUTS;
 #define S2C_COUNT(spans) (sizeof(spans) / sizeof((spans)[0]))
 
-static unsigned char s2c_arena[S2C_ARENA_BYTES] __attribute__((aligned(16)));
+static unsigned char s2c_arena[S2C_ARENA_BYTES] __attribute__((aligned(S2C_ARENA_ALIGNMENT)));
 #ifdef S2C_CLOCK
 /* The net may overwrite its inputs, so a repeated run needs them back. */
 static unsigned char s2c_kept[S2C_ARENA_BYTES];

@@ -19,6 +19,7 @@ NET_HEADER = f"""\
 #define S2C_RUN small_run
 #define S2C_RESET small_reset
 #define S2C_ARENA_BYTES {ARENA_BYTES}
+#define S2C_ARENA_ALIGNMENT 16
 #define S2C_INPUTS {{{{0u, 4u}}, {{16u, {INPUT_BYTES - 4}u}}}}
 #define S2C_OUTPUTS {{{{32u, {OUTPUT_BYTES}u}}}}
 """

@@ -327,6 +327,7 @@ NET_HEADER = f"""\
 void net_run(void *arena);
 #define S2C_RUN net_run
 #define S2C_ARENA_BYTES {4 * SIZE + OUTPUT_BYTES}
+#define S2C_ARENA_ALIGNMENT 16
 #define S2C_INPUTS {{{{0u, {4 * SIZE}u}}}}
 #define S2C_OUTPUTS {{{{{4 * SIZE}u, {OUTPUT_BYTES}u}}}}
 """

@@ -61,7 +61,7 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "#endif",
         "",
         "/* All the memory of the net but its stack; the caller owns it, aligned to "
-        f"{alignment(plan.graph)} bytes. */",
+        f"{aligned_text(plan)}. */",
         f"#define {upper}_ARENA_BYTES {plan.arena_bytes}",
         "",
     ]
@@ -83,6 +83,12 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+def aligned_text(plan: Plan) -> str:
+    least = alignment(plan.graph)
+    fastest = f"; to {plan.alignment} bytes it is fastest" if plan.alignment > least else ""
+    return f"{least} bytes{fastest}"
 
 
 def reset_lines(plan: Plan, name: str) -> list[str]:
@@ -202,6 +208,7 @@ def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
     """The arrays' definitions, equal ones once, and the name for each array by id."""
     definitions: list[str] = []
     names: dict[tuple[str, str], str] = {}
+    aligned = f" S2C_ALIGNED({plan.alignment})" if plan.alignment > alignment(plan.graph) else ""
     references: dict[int, str] = {}
     for index, call in enumerate(all_calls(plan)):
         operands = [
@@ -213,7 +220,7 @@ def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
             if key not in names:
                 names[key] = f"{name}_{role}_{index}"
                 ctype = CTYPES[array.dtype.name]
-                head = f"static const {ctype} {names[key]}[{array.size}] = {{"
+                head = f"static const {ctype} {names[key]}[{array.size}]{aligned} = {{"
                 definitions.append(f"/* {comment_text(call.layer)} */\n{head}\n{format_array(array)}\n}};\n")
             references[id(array)] = names[key]
     return definitions, references

@@ -38,6 +38,7 @@ def emit_net_header(plan: Plan, name: str) -> str:
         f'#include "../{name}.h"\n'
         f"#define S2C_RUN {name}_run\n"
         f"#define S2C_ARENA_BYTES {plan.arena_bytes}\n"
+        f"#define S2C_ARENA_ALIGNMENT {max(plan.alignment, 16)}\n"
         f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
         f"#define S2C_OUTPUTS {{{spans(plan.graph.outputs, plan.outputs)}}}\n"
         f"{reset}"

@@ -12,6 +12,7 @@ from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.module import GraphModule, trained_attrs
 
 RATE = 0.03  # how far a weight may move in one step, in parts of its array's root mean square
+NORMAL_RATE = 0.06  # the same in a net whose normalised weights are held at their norm
 BETAS = (0.9, 0.99)
 EPSILON = 1e-12  # gradients are in units of one over the scale: none is too small to count
 WARM = 0.05  # the share of training in which the rate rises
@@ -26,7 +27,13 @@ def make_optimizer(
     parameters = dict(module.named_parameters())
     groups = [{"params": [parameters[name]]} for name in sorted(scales)]
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPSILON, foreach=True)
-    return optimizer, [(RATE if rate is None else rate) * scales[name] for name in sorted(scales)]
+    if rate is None:
+        rate = default_rate(module)
+    return optimizer, [rate * scales[name] for name in sorted(scales)]
+
+
+def default_rate(module: GraphModule) -> float:
+    return NORMAL_RATE if module.norms else RATE
 
 
 def rate_share(share: float) -> float:

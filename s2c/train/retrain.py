@@ -25,7 +25,7 @@ from s2c.train.losses import Loss, compared_values, make_loss
 from s2c.train.measure import Score, joined, needs_teacher, score
 from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, batch_of
-from s2c.train.rates import RATE, make_optimizer, rate_share
+from s2c.train.rates import default_rate, make_optimizer, rate_share
 
 HELD = 0.1  # the share of the samples that decides when to stop and which state is best; not trained on
 FEW = 10  # samples: with fewer, all are trained on, and held too
@@ -40,10 +40,10 @@ AVERAGED = 20  # the running mean is of the last step in so many: of more steps,
 
 @dataclass(frozen=True)
 class Training:
-    """rate: the largest relative change of a weight in one step; None: RATE. minutes: an upper limit, to
-    which the schedule is shortened; then the result depends on the machine's speed. Where preparation alone
-    takes as long, one batch is trained on, past the limit. Otherwise equal seeds and threads give equal bytes
-    on one machine.
+    """rate: the largest relative change of a weight in one step; None: that of default_rate. minutes: an
+    upper limit, to which the schedule is shortened; then the result depends on the machine's speed. Where
+    preparation alone takes as long, one batch is trained on, past the limit. Otherwise equal seeds and threads
+    give equal bytes on one machine.
     """
 
     epochs: int = 30
@@ -122,14 +122,18 @@ def retrain(
 @contextmanager
 def fixed(threads: int) -> Iterator[None]:
     """Equal work gives equal bits."""
+    memory = torch.utils.deterministic
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filled = memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    memory.fill_uninitialized_memory = False  # of every new tensor: it only helps to find faults
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        memory.fill_uninitialized_memory = filled
 
 
 class Run:
@@ -172,6 +176,9 @@ class Run:
         self.loss = make_loss(self.student.graph, self.samples, taught, targets)
         self.rough = may_be_rough(self.student, self.loss)
         self.optimizer, self.rates = make_optimizer(self.student, batches, self.training.rate)
+        normalised = [node for node in self.student.order if self.student.norm(node)]
+        weights = [self.student.attr(node, "weight") for node in normalised]
+        self.norms = [(each, each.detach().norm()) for each in weights]
         self.known: list[Tensor] | None = None
         outputs = sum(each[0].numel() for each in taught)
         if not self.training.augment and len(self.samples) * outputs <= MOST_KNOWN:
@@ -254,8 +261,16 @@ class Run:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        self.hold()
         self.follow()
         return value
+
+    def hold(self) -> None:
+        """Sets normalised weights back to the norm that they began with: their scale changes nothing but how
+        far a step turns them."""
+        with torch.no_grad():
+            for weight, norm in self.norms:
+                weight.mul_(norm / weight.norm())
 
     def follow(self) -> None:
         """Moves the running mean of the weights, which is what is held."""
@@ -264,7 +279,7 @@ class Run:
             self.average[key].lerp_(value, AVERAGED / (AVERAGED + self.steps))
 
     def diverged(self, value: float) -> CompileError:
-        rate = RATE if self.training.rate is None else self.training.rate
+        rate = default_rate(self.student) if self.training.rate is None else self.training.rate
         found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {rate:g}"
         return error("training", "a finite loss", found, "train at a lower rate")
 

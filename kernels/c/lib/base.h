@@ -10,6 +10,7 @@
 #else
 #define S2C_LAYER static __attribute__((noinline, noclone))
 #endif
+#define S2C_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define S2C_INFINITY __builtin_inff()
 #define S2C_NAN __builtin_nanf("")
 #else

@@ -1,0 +1,118 @@
+/* A float convolution by panels, on the image itself or, where padding is needed, on a padded copy in scratch. A line of
+   tiles runs along the output's width; where that is one pixel, along its height. */
+#ifndef S2C_PANEL_CONV_F32_H
+#define S2C_PANEL_CONV_F32_H
+#include "copy.h"
+#include "panels_f32.h"
+
+typedef struct {
+    int32_t batch, height, width, channels, kernel_height, kernel_width, stride_height, stride_width,
+        dilation_height, dilation_width, pad_top, pad_left, output_height, output_width, groups;
+    float value;
+} s2c_panel_window_f32;
+
+/* Rows and columns that the windows cover, from -pad_top and -pad_left on. */
+S2C_INLINE int32_t s2c_covered_height(s2c_panel_window_f32 p)
+{
+    return (p.output_height - 1) * p.stride_height + (p.kernel_height - 1) * p.dilation_height + 1;
+}
+
+S2C_INLINE int32_t s2c_covered_width(s2c_panel_window_f32 p)
+{
+    return (p.output_width - 1) * p.stride_width + (p.kernel_width - 1) * p.dilation_width + 1;
+}
+
+S2C_INLINE void s2c_fill_f32(float *restrict to, int32_t count, float value)
+{
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = value;
+    }
+}
+
+/* The covered part of an image. */
+S2C_INLINE void s2c_pad_f32(float *restrict to, const float *restrict image, s2c_panel_window_f32 p)
+{
+    const int32_t covered = s2c_covered_width(p);
+    const int32_t room = covered - p.pad_left;
+    const int32_t inside = room < p.width ? room : p.width;
+    for (int32_t y = 0; y < s2c_covered_height(p); y++) {
+        const int32_t row = y - p.pad_top;
+        float *line = to + y * covered * p.channels;
+        if (row < 0 || row >= p.height) {
+            s2c_fill_f32(line, covered * p.channels, p.value);
+            continue;
+        }
+        const float *from = image + row * p.width * p.channels;
+        s2c_fill_f32(line, p.pad_left * p.channels, p.value);
+        line += p.pad_left * p.channels;
+        for (int32_t i = 0; i < inside * p.channels; i++) {
+            line[i] = from[i];
+        }
+        s2c_fill_f32(line + inside * p.channels, (room - inside) * p.channels, p.value);
+    }
+}
+
+/* One group of one image: input is its first channel under the first window. width: pixels in a row of the input. */
+S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const float *addend,
+                                    const float *weight, const float *bias, int32_t columns, int32_t depth,
+                                    int32_t width, int32_t tile_rows, int32_t tile_columns,
+                                    s2c_panel_window_f32 p, s2c_finish_f32 finish)
+{
+    const int32_t row = width * p.channels;
+    const int32_t size = p.channels / p.groups;
+    const int32_t neighbours = p.dilation_width == 1 && p.groups == 1;
+    const int32_t down = p.output_width == 1;
+    const s2c_source_f32 source = {p.kernel_height,
+                                   p.dilation_height * row,
+                                   neighbours ? 1 : p.kernel_width,
+                                   p.dilation_width * p.channels,
+                                   neighbours ? p.kernel_width * size : size,
+                                   depth,
+                                   down ? p.stride_height * row : p.stride_width * p.channels};
+    const int32_t lines = down ? 1 : p.output_height;
+    const int32_t rows = down ? p.output_height : p.output_width;
+    const int32_t whole = columns / tile_columns * tile_columns;
+    for (int32_t n = 0; n < whole; n += tile_columns) {
+        for (int32_t line = 0; line < lines; line++) {
+            const int32_t to = line * rows * finish.step + n;
+            s2c_panel_line_f32(output + to, input + line * p.stride_height * row, addend + to,
+                               weight + n * depth, bias + n, rows, tile_rows, tile_columns, source, finish);
+        }
+    }
+    if (whole < columns) {
+        for (int32_t line = 0; line < lines; line++) {
+            const int32_t to = line * rows * finish.step + whole;
+            s2c_panel_line_f32(output + to, input + line * p.stride_height * row, addend + to,
+                               weight + whole * depth, bias + whole, rows, tile_rows, columns - whole, source,
+                               finish);
+        }
+    }
+}
+
+S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const float *addend, float *scratch,
+                                   const float *weight, const float *bias, int32_t columns, int32_t depth,
+                                   int32_t tile_rows, int32_t tile_columns, s2c_panel_window_f32 p,
+                                   s2c_finish_f32 finish)
+{
+    const int32_t covered_height = s2c_covered_height(p);
+    const int32_t covered_width = s2c_covered_width(p);
+    const int32_t padded =
+        p.pad_top > 0 || p.pad_left > 0 || covered_height > p.height || covered_width > p.width;
+    const int32_t panels = (columns + S2C_PANEL - 1) / S2C_PANEL;
+    const int32_t pixels = p.output_height * p.output_width;
+    for (int32_t b = 0; b < p.batch; b++) {
+        const float *image = input + b * p.height * p.width * p.channels;
+        if (padded) {
+            s2c_pad_f32(scratch, image, p);
+        }
+        for (int32_t g = 0; g < p.groups; g++) {
+            const int32_t to = b * pixels * finish.step + g * columns;
+            s2c_panel_group_f32(output + to, (padded ? scratch : image) + g * (p.channels / p.groups),
+                                addend + to, weight + g * panels * S2C_PANEL * depth, bias + g * columns,
+                                columns, depth, padded ? covered_width : p.width, tile_rows, tile_columns, p,
+                                finish);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,92 @@
+/* Vectors of floats, as wide as the target's registers, in the syntax that GNU compilers share on every processor. */
+#ifndef S2C_VECTOR_F32_H
+#define S2C_VECTOR_F32_H
+#include "bits.h"
+#if defined(__FMA__) && !defined(__clang__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define S2C_FLOATS 16
+#elif defined(__AVX__)
+#define S2C_FLOATS 8
+#else
+#define S2C_FLOATS 4
+#endif
+
+typedef float s2c_floats __attribute__((vector_size(4 * S2C_FLOATS)));
+typedef float s2c_floats_at __attribute__((vector_size(4 * S2C_FLOATS), aligned(4), may_alias));
+typedef int32_t s2c_lanes __attribute__((vector_size(4 * S2C_FLOATS)));
+
+S2C_INLINE s2c_floats s2c_load_floats(const float *from)
+{
+    return *(const s2c_floats_at *)(const void *)from;
+}
+
+S2C_INLINE void s2c_store_floats(float *to, s2c_floats x)
+{
+    *(s2c_floats_at *)(void *)to = x;
+}
+
+/* count, a literal, of them; the rest is zero. */
+S2C_INLINE s2c_floats s2c_load_some_floats(const float *from, int32_t count)
+{
+    s2c_floats x = {0};
+    if (count >= S2C_FLOATS) {
+        return s2c_load_floats(from);
+    }
+    for (int32_t i = 0; i < count; i++) {
+        x[i] = from[i];
+    }
+    return x;
+}
+
+S2C_INLINE void s2c_store_some_floats(float *to, s2c_floats x, int32_t count)
+{
+    if (count >= S2C_FLOATS) {
+        s2c_store_floats(to, x);
+        return;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = x[i];
+    }
+}
+
+/* Minus zero is what nothing changes when it is added. */
+S2C_INLINE s2c_floats s2c_all_floats(float x)
+{
+    return x - (s2c_floats){0};
+}
+
+S2C_INLINE s2c_floats s2c_choose_floats(s2c_lanes where, s2c_floats a, s2c_floats b)
+{
+    return (s2c_floats)((where & (s2c_lanes)a) | (~where & (s2c_lanes)b));
+}
+
+/* NaN stays NaN, as in s2c_clamp_float. */
+S2C_INLINE s2c_floats s2c_clamp_floats(s2c_floats x, float lo, float hi)
+{
+    const s2c_floats low = s2c_all_floats(lo);
+    const s2c_floats high = s2c_all_floats(hi);
+    const s2c_floats raised = s2c_choose_floats(x < low, low, x);
+    return s2c_choose_floats(raised > high, high, raised);
+}
+
+/* sum + a * b: rounded once where the processor can, unless every processor is to give the same bits. */
+S2C_INLINE s2c_floats s2c_multiply_add(s2c_floats a, s2c_floats b, s2c_floats sum)
+{
+#if defined(S2C_REPRODUCIBLE)
+    return sum + a * b;
+#elif defined(__clang__)
+#pragma STDC FP_CONTRACT ON
+    return sum + a * b;
+#elif defined(__AVX512F__)
+    return (s2c_floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)sum);
+#elif defined(__FMA__)
+    return (s2c_floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)sum);
+#else
+    return sum + a * b;
+#endif
+}
+
+#endif

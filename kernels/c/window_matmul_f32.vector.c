@@ -1,0 +1,29 @@
+/* Convolution on floats: matmul of the patch under each output pixel; padding reads `value`.
+   weight [groups][panels][depth][16], bias for each output.
+   needs: vector
+   pack: weight = panels(16)
+   tile: output_width * (output_width > 1) + output_height * (output_width == 1), columns
+   scratch: 4 + 4 * channels * padded_pixels
+   Constant: loops run over extents, and which pixels are padding follows from them. */
+#include "lib/panel_conv_f32.h"
+
+S2C_INLINE void window_matmul_f32_vector(float *restrict output, const float *restrict input,
+                                         float *restrict scratch, const float *restrict weight,
+                                         const float *restrict bias, int32_t batch, int32_t height,
+                                         int32_t width, int32_t channels, int32_t kernel_height,
+                                         int32_t kernel_width, int32_t stride_height, int32_t stride_width,
+                                         int32_t dilation_height, int32_t dilation_width, int32_t pad_top,
+                                         int32_t pad_left, int32_t output_height, int32_t output_width,
+                                         int32_t window_groups, float value, int32_t rows, int32_t groups,
+                                         int32_t columns, int32_t depth, float lo, float hi,
+                                         int32_t tile_rows, int32_t tile_columns)
+{
+    const s2c_panel_window_f32 window = {batch,           height,         width,         channels,
+                                         kernel_height,   kernel_width,   stride_height, stride_width,
+                                         dilation_height, dilation_width, pad_top,       pad_left,
+                                         output_height,   output_width,   window_groups, value};
+    const s2c_finish_f32 finish = {0, window_groups * columns, lo, hi, lo, hi};
+    (void)rows, (void)groups;
+    s2c_panel_conv_f32(output, input, output, scratch, weight, bias, columns, depth, tile_rows, tile_columns,
+                       window, finish);
+}

@@ -1,0 +1,1 @@
+"""How steady a compiled net runs, beside other runtimes: sessions, processes, statistics, the report."""
