@@ -38,7 +38,7 @@ def choose_tile(rows: int, columns: int, depth: int, vectors: Vectors) -> Tile:
     found = [
         (tile_rows, wide)
         for tile_rows in range(min(rows, MOST_ROWS), 0, -1)
-        for wide in range(unit, min(widest, MOST_VECTORS) + 1, unit)
+        for wide in range(unit, max(min(widest, MOST_VECTORS), unit) + 1, unit)
         if tile_rows * wide + wide + 1 <= vectors.registers or (tile_rows, wide) == (1, unit)
     ]
     cheapest = min(found, key=lambda tile: cost(rows, -(-columns // lanes), depth, *tile))

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from feature_sets import PORTABLE, FeatureSet
 from hypothesis import strategies as st
 
-from s2c.driver import kernels_of
 from s2c.errors import CompileError
 from s2c.inputs import random_array
 from s2c.ir import Graph, Node, Quant, Type, constant, input_node
@@ -19,12 +19,11 @@ from s2c.passes import CORE_PASSES
 from s2c.passes.lower import lower
 from s2c.plan import Plan, make_plan
 from s2c.steps import dtype_key
-from s2c.target import load_target
 
 # An integer of lo..hi, both included: from hypothesis, or from a seed.
 Pick = Callable[[int, int], int]
 
-KERNELS = kernels_of(load_target("host"))
+KERNELS = PORTABLE.kernels
 QUANT = Quant((0.05,), -3)
 GEOMETRY = {"stride": (1, 1), "dilation": (1, 1), "pads": ((0, 0), (0, 0))}
 
@@ -262,8 +261,8 @@ def has_host_kernel(node: Node) -> bool:
     return f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in KERNELS
 
 
-def planned(graph: Graph) -> Plan:
-    return make_plan(lowered(graph), KERNELS)
+def planned(graph: Graph, features: FeatureSet = PORTABLE) -> Plan:
+    return make_plan(lowered(graph), features.kernels, features.vectors)
 
 
 def random_arrays(graph: Graph, seed: int = 0) -> tuple[np.ndarray, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from feature_sets import ALL_KERNELS, NATIVE, PORTABLE, SETS, FeatureSet, feature_set
 from graphs import (
     Pick,
     floats,
@@ -45,7 +46,7 @@ from s2c.emit.project import emit_net_header
 from s2c.image import analyse
 from s2c.inputs import adversarial_inputs
 from s2c.ir import Graph, Node, Quant, Type
-from s2c.kernel import list_kernels
+from s2c.kernel import Kernel, list_kernels
 from s2c.ops import OPS, make
 from s2c.ops.cast import STEPS
 from s2c.ops.core import LEAVES, ROUNDINGS
@@ -56,7 +57,7 @@ from s2c.ops.softmax import RESULT
 from s2c.ops.zips import ZIPS
 from s2c.plan import Plan
 from s2c.resources import folder
-from s2c.steps import dtype_key
+from s2c.steps import choose_kernels, dtype_key
 from s2c.target import Process, build, load_target
 
 Build = Callable[[Pick, str], Node]
@@ -312,19 +313,22 @@ def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
     """For each kernel that a net above uses: its name and the chain of ops that it was called for."""
     for dtype in ("i8", "f32", "plain"):
         for name, graph in cases(dtype).items():
-            for call in () if "deep" in name else planned(graph).calls:
-                yield call.kernel.name, call.nodes
+            core = lowered(graph)
+            for features in () if "deep" in name else ALL_KERNELS:
+                for step in choose_kernels(core, features.kernels):
+                    yield step.kernel.name, step.nodes
 
 
-def expected_arguments(nodes: Sequence[Node], scratch: bool) -> tuple[int, list[str]]:
-    """How many inputs a chain reads, and the names behind them: scratch, consts, params, in order."""
+def expected_arguments(nodes: Sequence[Node], kernel: Kernel) -> tuple[int, list[str]]:
+    """How many inputs a chain reads, and the names behind them: scratch, consts, params, tile, in order."""
     inputs = len(nodes[0].inputs) + sum(len(node.inputs) - 1 for node in nodes[1:])
     consts = [name for node in nodes for name in OPS[node.op].consts(node)]
     params = [name for node in nodes for name in OPS[node.op].params(node)]
     assert len(set(params)) == len(params), (
         f"two ops of {[node.op for node in nodes]} share a parameter's name"
     )
-    return inputs, [*(["scratch"] if scratch else []), *consts, *params]
+    scratch = ["scratch"] if kernel.scratch else []
+    return inputs, [*scratch, *consts, *params, *(["tile_rows", "tile_columns"] if kernel.tile else [])]
 
 
 @pytest.mark.build
@@ -333,7 +337,7 @@ def test_signatures_are_those_of_the_op_table() -> None:
     samples = dict(chains_of_samples())
     for name, kernel in kernels.items():
         assert name in samples, f"no net here uses {name}"
-        inputs, rest = expected_arguments(samples[name], bool(kernel.scratch))
+        inputs, rest = expected_arguments(samples[name], kernel)
         names = [each.name for each in kernel.arguments]
         assert names[0] == "output" and names[1 + inputs :] == rest, name
         pointers = [each.name for each in kernel.arguments if each.pointer]
@@ -425,9 +429,21 @@ def differences(graph: Graph, wanted: Sequence[np.ndarray], found: Sequence[np.n
 @pytest.mark.parametrize("dtype", ["i8", "f32", "plain"])
 @pytest.mark.parametrize("name", sorted(COMPILERS))
 def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
+    assert wrong_results(name, dtype, PORTABLE, tmp_path) == []
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("dtype", ["i8", "f32"])
+@pytest.mark.parametrize("name", sorted(COMPILERS))
+@pytest.mark.parametrize("features", [each for each in SETS if each != "portable"])
+def test_nets_equal_the_oracle_with_features(features: str, name: str, dtype: str, tmp_path: Path) -> None:
+    assert wrong_results(name, dtype, feature_set(features), tmp_path) == []
+
+
+def wrong_results(name: str, dtype: str, features: FeatureSet, place: Path) -> list[str]:
     graphs = cases(dtype)
-    plans = {each: planned(graph) for each, graph in graphs.items()}
-    library = build_library(compiler(name), tmp_path, plans)
+    plans = {each: planned(graph, features) for each, graph in graphs.items()}
+    library = build_library([*compiler(name), *features.flags_for(name)], place, plans)
     wrong = []
     for each, graph in graphs.items():
         for what, arrays in inputs_of(graph, dtype):
@@ -435,7 +451,7 @@ def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
             wrong += [
                 f"{each}, {what}: {text}" for text in differences(graph, oracle.run(graph, *arrays), found)
             ]
-    assert wrong == []
+    return wrong
 
 
 @pytest.mark.build
@@ -562,8 +578,11 @@ SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "
 
 
 @pytest.mark.build
-@pytest.mark.parametrize("dtype", ["i8", "f32", "plain"])
-def test_sanitizers_find_nothing(dtype: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "features"),
+    [("i8", PORTABLE), ("f32", PORTABLE), ("plain", PORTABLE), ("i8", NATIVE), ("f32", NATIVE)],
+)
+def test_sanitizers_find_nothing(dtype: str, features: FeatureSet, tmp_path: Path) -> None:
     """Under gcc, all nets in one executable."""
     gcc = need("gcc")
     probe = tmp_path / "probe.c"
@@ -573,12 +592,12 @@ def test_sanitizers_find_nothing(dtype: str, tmp_path: Path) -> None:
     ).returncode:
         pytest.skip("gcc has no libasan or libubsan")
     graphs = cases(dtype)
-    plans = {name: planned(graph) for name, graph in graphs.items()}
+    plans = {name: planned(graph, features) for name, graph in graphs.items()}
     data = {name: next(inputs_of(graph, dtype))[1] for name, graph in graphs.items()}
     main = tmp_path / "main.c"
     main.write_text(driver(plans, data))
     sources = write_plans(tmp_path, plans)
-    check_call([gcc, *SANITIZE, *FLAGS, str(main), *sources, "-o", str(tmp_path / "all")])
+    check_call([gcc, *SANITIZE, *FLAGS, *features.flags, str(main), *sources, "-o", str(tmp_path / "all")])
     stdin = b"".join(array.tobytes() for arrays in data.values() for array in arrays)
     done = subprocess.run([str(tmp_path / "all")], input=stdin, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
