@@ -56,8 +56,6 @@ SETS: Mapping[str, FeatureSet] = {
 ALL_KERNELS = tuple(
     FeatureSet(each, SCALAR, (), frozenset()) for each in ((), ("avx2",), tuple(processor.FEATURES))
 )
-    FeatureSet(each, SCALAR, (), frozenset()) for each in ((), ("avx2",), tuple(processor.FEATURES))
-)
 """Sets that together choose every kernel."""
 
 
