@@ -44,8 +44,26 @@ def padded_pixels(params: Mapping[str, int | float]) -> int | float:
     return 0 if is_inside and params["pad_top"] == params["pad_left"] == 0 else height * width
 
 
+def winograd_tiles(params: Mapping[str, int | float]) -> int | float:
+    """Tiles of 4x4 pixels that cover the output."""
+    return -(-params["output_height"] // 4) * -(-params["output_width"] // 4)
+
+
+def winograd_floats(params: Mapping[str, int | float]) -> int | float:
+    """Working memory of kernels/c/lib/winograd_f32.h: the padded image and both transforms of a block."""
+    channels, columns, rows = params["channels"], params["columns"], params["tile_rows"]
+    image = (4 * -(-params["output_height"] // 4) + 2) * (4 * -(-params["output_width"] // 4) + 2) * channels
+    fit = max((1 << 17) // (36 * (channels + columns) * rows), 1)
+    block = min(fit, -(-winograd_tiles(params) // rows)) * rows
+    return image + 36 * (block * (channels + columns) + 2 * 16)
+
+
 # What expressions may name beside parameters.
-DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {"padded_pixels": padded_pixels}
+DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {
+    "padded_pixels": padded_pixels,
+    "winograd_floats": winograd_floats,
+    "winograd_tiles": winograd_tiles,
+}
 
 
 @dataclass(frozen=True)

@@ -96,11 +96,38 @@ def unquads(packed: np.ndarray, shape: tuple[int, int, int], runs: int, width: i
     return np.ascontiguousarray(found).reshape(shape)
 
 
+# G of F(4, 3) at the points 0, 3/4, -3/4, 3/2, -3/2 and infinity (kernels/c/lib/winograd_f32.h): three taps to six.
+POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
+FILTER = np.array(
+    [
+        *([1.0, x, x * x] / np.prod([x - y for y in POINTS if y != x]) for x in POINTS),
+        [0.0, 0.0, 1.0],
+    ]
+)
+
+
+def winograd(weight: np.ndarray, channels: int) -> np.ndarray:
+    """[1, columns, 3 * 3 * channels] -> [36][panels of 16 columns][channels][16], transformed."""
+    taps = weight.reshape(-1, 3, 3, channels).astype(np.float64)
+    found = np.einsum("iy,jx,nyxc->ijnc", FILTER, FILTER, taps).astype(np.float32)
+    return panels(found.reshape(36, -1, channels), 16)
+
+
+def unwinograd(packed: np.ndarray, shape: tuple[int, int, int], channels: int) -> np.ndarray:
+    """The inverse of winograd, but for rounding."""
+    _, columns, _ = shape
+    found = unpanels(packed, (36, columns, channels), 16).reshape(6, 6, columns, channels)
+    inverse = np.linalg.pinv(FILTER)
+    taps = np.einsum("yi,xj,ijnc->nyxc", inverse, inverse, found.astype(np.float64))
+    return taps.reshape(shape).astype(np.float32)
+
+
 PACKINGS: Mapping[str, Packing] = {
     "interleave_2": interleaving(2),
     "interleave_4": interleaving(4),
     "interleave_8": interleaving(8),
     "panels": Packing(panels, unpanels),
     "quads": Packing(quads, unquads),
+    "winograd": Packing(winograd, unwinograd),
     "taps_first": Packing(taps_first, taps_last),
 }

@@ -22,13 +22,10 @@ typedef struct {
     float lo, hi, add_lo, add_hi;
 } s2c_finish_f32;
 
-/* rows and columns are literals. */
-S2C_INLINE void s2c_panel_tile_f32(float *output, const float *input, const float *addend,
-                                   const float *weight, const float *bias, int32_t rows, int32_t columns,
-                                   s2c_source_f32 from, s2c_finish_f32 to)
+/* sums[r][v] of a tile; rows and vectors are literals. */
+S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS], const float *input,
+                                   const float *weight, int32_t rows, int32_t vectors, s2c_source_f32 from)
 {
-    const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
-    s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS];
     for (int32_t r = 0; r < rows; r++) {
         for (int32_t v = 0; v < vectors; v++) {
             sums[r][v] = s2c_all_floats(0.0F);
@@ -54,17 +51,34 @@ S2C_INLINE void s2c_panel_tile_f32(float *output, const float *input, const floa
             }
         }
     }
+}
+
+/* Bias, clamp and addend of `columns` neighbours, a literal: what stands in the vector behind them is not stored. */
+S2C_INLINE void s2c_finish_floats(float *output, const float *addend, const float *bias, s2c_floats sum,
+                                  int32_t columns, s2c_finish_f32 to)
+{
+    s2c_floats y = sum + s2c_load_some_floats(bias, columns);
+    y = s2c_clamp_floats(y, to.lo, to.hi);
+    if (to.present) {
+        y = y + s2c_load_some_floats(addend, columns);
+        y = s2c_clamp_floats(y, to.add_lo, to.add_hi);
+    }
+    s2c_store_some_floats(output, y, columns);
+}
+
+/* rows and columns are literals. */
+S2C_INLINE void s2c_panel_tile_f32(float *output, const float *input, const float *addend,
+                                   const float *weight, const float *bias, int32_t rows, int32_t columns,
+                                   s2c_source_f32 from, s2c_finish_f32 to)
+{
+    const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
+    s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS];
+    s2c_panel_sums_f32(sums, input, weight, rows, vectors, from);
     for (int32_t r = 0; r < rows; r++) {
         for (int32_t v = 0; v < vectors; v++) {
             const int32_t n = v * S2C_FLOATS;
             const int32_t place = r * to.step + n;
-            s2c_floats y = sums[r][v] + s2c_load_some_floats(bias + n, columns - n);
-            y = s2c_clamp_floats(y, to.lo, to.hi);
-            if (to.present) {
-                y = y + s2c_load_some_floats(addend + place, columns - n);
-                y = s2c_clamp_floats(y, to.add_lo, to.add_hi);
-            }
-            s2c_store_some_floats(output + place, y, columns - n);
+            s2c_finish_floats(output + place, addend + place, bias + n, sums[r][v], columns - n, to);
         }
     }
 }

@@ -14,9 +14,17 @@
 #define S2C_FLOATS 4
 #endif
 
+/* Before a loop of literal extent whose values are to stay in registers. */
+#if defined(__clang__)
+#define S2C_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define S2C_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 typedef float s2c_floats __attribute__((vector_size(4 * S2C_FLOATS)));
 typedef float s2c_floats_at __attribute__((vector_size(4 * S2C_FLOATS), aligned(4), may_alias));
 typedef int32_t s2c_lanes __attribute__((vector_size(4 * S2C_FLOATS)));
+typedef uint32_t s2c_words __attribute__((vector_size(4 * S2C_FLOATS)));
 
 S2C_INLINE s2c_floats s2c_load_floats(const float *from)
 {
@@ -63,13 +71,34 @@ S2C_INLINE s2c_floats s2c_choose_floats(s2c_lanes where, s2c_floats a, s2c_float
     return (s2c_floats)((where & (s2c_lanes)a) | (~where & (s2c_lanes)b));
 }
 
+S2C_INLINE s2c_floats s2c_abs_floats(s2c_floats x)
+{
+    return (s2c_floats)((s2c_words)x & ~S2C_SIGN);
+}
+
+/* Magnitudes, which are not negative, with the signs of x. */
+S2C_INLINE s2c_floats s2c_with_sign_floats(s2c_floats magnitude, s2c_floats x)
+{
+    return (s2c_floats)((s2c_words)magnitude | ((s2c_words)x & S2C_SIGN));
+}
+
+/* The larger and the smaller; x where it is NaN. */
+S2C_INLINE s2c_floats s2c_at_least_floats(s2c_floats x, float lo)
+{
+    const s2c_floats low = s2c_all_floats(lo);
+    return s2c_choose_floats(x < low, low, x);
+}
+
+S2C_INLINE s2c_floats s2c_at_most_floats(s2c_floats x, float hi)
+{
+    const s2c_floats high = s2c_all_floats(hi);
+    return s2c_choose_floats(x > high, high, x);
+}
+
 /* NaN stays NaN, as in s2c_clamp_float. */
 S2C_INLINE s2c_floats s2c_clamp_floats(s2c_floats x, float lo, float hi)
 {
-    const s2c_floats low = s2c_all_floats(lo);
-    const s2c_floats high = s2c_all_floats(hi);
-    const s2c_floats raised = s2c_choose_floats(x < low, low, x);
-    return s2c_choose_floats(raised > high, high, raised);
+    return s2c_at_most_floats(s2c_at_least_floats(x, lo), hi);
 }
 
 /* sum + a * b: rounded once where the processor can, unless every processor is to give the same bits. */
@@ -87,6 +116,18 @@ S2C_INLINE s2c_floats s2c_multiply_add(s2c_floats a, s2c_floats b, s2c_floats su
 #else
     return sum + a * b;
 #endif
+}
+
+/* sum - a * b, likewise. */
+S2C_INLINE s2c_floats s2c_multiply_subtract(s2c_floats a, s2c_floats b, s2c_floats sum)
+{
+    return s2c_multiply_add(-a, b, sum);
+}
+
+/* p * x + next: a step of Horner's scheme. */
+S2C_INLINE s2c_floats s2c_horner(s2c_floats p, s2c_floats x, float next)
+{
+    return s2c_multiply_add(p, x, s2c_all_floats(next));
 }
 
 #endif
