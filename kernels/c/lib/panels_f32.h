@@ -26,7 +26,9 @@ typedef struct {
 S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS], const float *input,
                                    const float *weight, int32_t rows, int32_t vectors, s2c_source_f32 from)
 {
+    S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
+        S2C_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
             sums[r][v] = s2c_all_floats(0.0F);
         }
@@ -36,13 +38,16 @@ S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTO
             const float *x = input + line * from.line_step + tap * from.tap_step;
             for (int32_t k = 0; k < from.length; k++) {
                 s2c_floats w[S2C_MOST_VECTORS];
+                S2C_UNROLL
                 for (int32_t v = 0; v < vectors; v++) {
                     const int32_t panel = v * S2C_FLOATS / S2C_PANEL;
                     w[v] =
                         s2c_load_floats(weight + panel * S2C_PANEL * from.depth + v * S2C_FLOATS % S2C_PANEL);
                 }
+                S2C_UNROLL
                 for (int32_t r = 0; r < rows; r++) {
                     const s2c_floats a = s2c_all_floats(x[r * from.step + k]);
+                    S2C_UNROLL
                     for (int32_t v = 0; v < vectors; v++) {
                         sums[r][v] = s2c_multiply_add(a, w[v], sums[r][v]);
                     }
@@ -74,7 +79,9 @@ S2C_INLINE void s2c_panel_tile_f32(float *output, const float *input, const floa
     const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
     s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS];
     s2c_panel_sums_f32(sums, input, weight, rows, vectors, from);
+    S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
+        S2C_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
             const int32_t n = v * S2C_FLOATS;
             const int32_t place = r * to.step + n;

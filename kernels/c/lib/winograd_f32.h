@@ -72,20 +72,25 @@ S2C_INLINE void s2c_winograd_tile_input(float *to, const float *image, int32_t a
                                         int32_t channels, int32_t count)
 {
     s2c_floats half[6][6];
+    S2C_UNROLL
     for (int32_t x = 0; x < 6; x++) {
         s2c_floats d[6];
         s2c_floats v[6];
+        S2C_UNROLL
         for (int32_t y = 0; y < 6; y++) {
             d[y] = s2c_load_some_floats(image + y * row + x * channels, count);
         }
         s2c_winograd_input(v, d);
+        S2C_UNROLL
         for (int32_t y = 0; y < 6; y++) {
             half[y][x] = v[y];
         }
     }
+    S2C_UNROLL
     for (int32_t y = 0; y < 6; y++) {
         s2c_floats v[6];
         s2c_winograd_input(v, half[y]);
+        S2C_UNROLL
         for (int32_t x = 0; x < 6; x++) {
             s2c_store_some_floats(to + (6 * y + x) * apart, v[x], count);
         }
@@ -98,20 +103,25 @@ S2C_INLINE void s2c_winograd_tile_output(float *output, const float *addend, con
                                          int32_t down, int32_t across, s2c_finish_f32 finish)
 {
     s2c_floats half[4][6];
+    S2C_UNROLL
     for (int32_t x = 0; x < 6; x++) {
         s2c_floats m[6];
         s2c_floats v[4];
+        S2C_UNROLL
         for (int32_t y = 0; y < 6; y++) {
             m[y] = s2c_load_some_floats(from + (6 * y + x) * apart, count);
         }
         s2c_winograd_output(v, m);
+        S2C_UNROLL
         for (int32_t y = 0; y < 4; y++) {
             half[y][x] = v[y];
         }
     }
+    S2C_UNROLL
     for (int32_t y = 0; y < 4; y++) {
         s2c_floats v[4];
         s2c_winograd_output(v, half[y]);
+        S2C_UNROLL
         for (int32_t x = 0; x < 4; x++) {
             if (y < down && x < across) {
                 const int32_t place = y * row + x * finish.step;
@@ -170,7 +180,9 @@ S2C_INLINE void s2c_winograd_product(float *to, const float *input, const float 
     const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
     s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS];
     s2c_panel_sums_f32(sums, input, weight, rows, vectors, source);
+    S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
+        S2C_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
             s2c_store_some_floats(to + r * step + v * S2C_FLOATS, sums[r][v], columns - v * S2C_FLOATS);
         }
