@@ -36,6 +36,7 @@ from graphs import (
     seeded,
     single,
     tensor,
+    weights,
 )
 from native import COMPILERS, FLAGS, build_library, check_call, compiler, need, run_library, write_plans
 from plain_graphs import folds, plain_nodes, products, random_plain_graph, zips
@@ -251,8 +252,10 @@ def directed(dtype: str) -> dict[str, Graph]:
             "f32_folds": joined(folds(pick, dtype)),
             "f32_products": joined(products(pick, dtype)),
             "f32_zips": joined(zips(pick, dtype)),
+            "f32_wide": joined(wide_layers(seeded(6), dtype)),
         }
     return {
+        "i8_wide": joined(wide_layers(seeded(6), dtype)),
         "i8_sums_near_2_31": joined(
             [large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]
         ),
@@ -260,6 +263,44 @@ def directed(dtype: str) -> dict[str, Graph]:
         "i8_means": joined([mean(count, pads) for count in (1, 2, 5) for pads in (0, 1)]),
         "i8_softmax": joined([rows_of(size) for size in (1, 2, 3, 10, 127, 255, 256, 300)]),
     }
+
+
+# Of an image [batch, height, width, channels]: columns, kernel, stride, dilation, pads, groups. Several tiles
+# and panels with and without a rest, lines along either axis, and what Winograd's filtering applies to.
+WIDE: Sequence[tuple[tuple[int, ...], int, tuple[int, int], int, int, tuple[int, ...], int]] = (
+    ((1, 9, 11, 17), 33, (3, 3), 1, 1, (1, 1, 1, 1), 1),
+    ((2, 8, 8, 16), 16, (3, 3), 1, 1, (0, 2, 1, 1), 1),
+    ((1, 16, 21, 32), 80, (3, 3), 1, 1, (1, 1, 1, 1), 1),
+    ((1, 9, 9, 16), 24, (3, 3), 2, 1, (1, 1, 1, 1), 1),
+    ((1, 9, 9, 18), 24, (3, 3), 1, 2, (2, 2, 2, 2), 1),
+    ((1, 29, 1, 10), 20, (3, 1), 1, 4, (8, 0, 0, 0), 1),
+    ((1, 1, 31, 3), 130, (1, 5), 2, 1, (0, 0, 2, 2), 1),
+    ((1, 6, 6, 36), 40, (3, 3), 1, 1, (1, 1, 1, 1), 2),
+    ((1, 12, 20, 3), 17, (7, 7), 2, 1, (3, 3, 3, 3), 1),
+    ((1, 5, 7, 48), 48, (3, 3), 1, 1, (1, 1, 1, 1), 48),
+    ((2, 6, 5, 35), 35, (3, 3), 2, 1, (0, 1, 0, 1), 35),
+)
+
+
+def wide_layers(pick: Pick, dtype: str) -> list[Node]:
+    """Convolutions, each with and without an addend, and rows of matmuls."""
+    nodes = []
+    for shape, columns, kernel, stride, dilation, pads, groups in WIDE:
+        source = random_input(pick, "x", shape, dtype)
+        attrs, quant = weights(pick, source, columns, *kernel, shape[-1] // groups)
+        attrs |= {"stride": (stride,) * 2, "dilation": (dilation,) * 2, "groups": groups}
+        attrs |= {"pads": (pads[:2], pads[2:])} | random_clamp(pick, quant) | random_rounding(pick, quant)
+        inner = make("conv2d", (source,), "c", quant, **attrs)
+        addend = relu(random_input(pick, "addend", inner.type.shape, dtype), "r")
+        both = make(
+            "add", (inner, addend), "a", quant, **random_clamp(pick, quant) | random_rounding(pick, quant)
+        )
+        nodes += [make("conv2d", (source,), "c", quant, **attrs), both]
+    for rows, depth, columns in ((1, 70, 133), (5, 33, 16), (17, 1, 65), (30, 129, 31)):
+        x = random_input(pick, "x", (rows, depth), dtype)
+        attrs, quant = weights(pick, x, columns, depth)
+        nodes.append(make("dense", (x,), "d", quant, **attrs, **random_clamp(pick, quant)))
+    return nodes
 
 
 def core_matmul(weight: np.ndarray, bias: np.ndarray, factors: np.ndarray, shifts: np.ndarray) -> Node:
