@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from s2c.library import Instance
     from s2c.program import Program
 
-__all__ = ["CompileError", "compile", "load"]
+__all__ = ["CompileError", "compile", "load", "open_library"]
 
 
 def compile(
@@ -30,6 +31,7 @@ def compile(
     cc: str | None = None,
     states: Mapping[str, str] | None = None,
     example_inputs: Sequence[Any] | None = None,
+    reproducible: bool = False,
     **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
@@ -37,7 +39,8 @@ def compile(
     model is a file (.onnx, .tflite, .pt2, .h5, ..) or a torch module, which is exported with example_inputs.
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
     default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
-    each with the output that holds its value for the next call: the program keeps them.
+    each with the output that holds its value for the next call: the program keeps them. reproducible: floats
+    give the same bits on every processor.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -51,7 +54,8 @@ def compile(
     refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
     with model_path(model, example_inputs) as path:
-        recipe = make_recipe(make_request(path, target, name, sizes, consts, cc, states), **adaptation)
+        request = make_request(path, target, name, sizes, consts, cc, states, reproducible=reproducible)
+        recipe = make_recipe(request, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")
         write_adapted(recipe, Path(temporary.name))
     return Program(Path(temporary.name), temporary)
@@ -110,3 +114,15 @@ def load(folder: str | Path) -> Program:
     from s2c.program import Program
 
     return Program(Path(folder))
+
+
+def open_library(folder: str | Path) -> Instance:
+    """The net in a folder that s2c compile wrote, loaded into this process, where its run copies nothing.
+
+    Raises CompileError where the net's target has no shared libraries, and where the library is missing or
+    not the one that the folder's manifest describes.
+    """
+    from s2c.library import Instance, load_library
+    from s2c.program import read_manifest
+
+    return Instance(load_library(Path(folder), read_manifest(Path(folder))))

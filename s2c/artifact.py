@@ -90,15 +90,16 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
     """The text of every source file, by its path in the artifact."""
     request, plan = compilation.request, compilation.plan
     name = request.name
+    checked = request.target.checks_processor
     title = comment_text(f"{name}: compiled by s2c {version()} from {model_file(request)}")
     return {
-        f"{name}.h": emit_header(plan, name, title),
-        f"{name}.c": emit_source(plan, name, title, request.target.language),
-        f"{name}.hpp": emit_cpp(plan, name, title),
-        f"{name}.rs": emit_rust(plan, name, title),
-        "main.c": emit_main(plan, name, goldens),
+        f"{name}.h": emit_header(plan, name, title, checked),
+        f"{name}.c": emit_source(plan, name, title, request.target.language, checked, request.reproducible),
+        f"{name}.hpp": emit_cpp(plan, name, title, checked),
+        f"{name}.rs": emit_rust(plan, name, title, checked),
+        "main.c": emit_main(plan, name, goldens, checked),
         "CMakeLists.txt": emit_cmake(name),
-        f"{BUILD}/net.h": emit_net_header(plan, name),
+        f"{BUILD}/net.h": emit_net_header(plan, name, checked),
     }
 
 
@@ -231,6 +232,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "cc": request.cc,
             "states": dict(sorted(request.states.items())),
             "last_states": request.last_states,
+            "reproducible": request.reproducible,
             "sha256": request.digest(),
         },
         "versions": versions(request),
@@ -271,6 +273,14 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
 def describe_library(path: Path) -> dict[str, str]:
     """Its place in the artifact, and the digest of its bytes."""
     return {"file": f"{BUILD}/{path.name}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def has_library(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the library in the folder is the one of the manifest, or there is to be none."""
+    noted = manifest.get("library")
+    return noted is None or (
+        (folder / noted["file"]).is_file() and describe_library(folder / noted["file"]) == noted
+    )
 
 
 def float_mode(compilation: Compilation) -> str:

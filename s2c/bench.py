@@ -11,6 +11,8 @@ from s2c.artifact import GOLDEN
 from s2c.program import Program
 from s2c.target import load_target
 
+CALLS = 1000
+
 
 @dataclass(frozen=True)
 class Latencies:

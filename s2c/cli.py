@@ -71,6 +71,7 @@ def compile_model(
     cc: Annotated[
         str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")
     ] = None,
+    reproducible: options.Reproducible = False,
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -98,7 +99,9 @@ def compile_model(
 
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
-        request = driver.make_request(model, target, name, dims, consts, cc, states, last_states)
+        request = driver.make_request(
+            model, target, name, dims, consts, cc, states, last_states, reproducible
+        )
         recipe = make_recipe(
             request,
             width=width,
@@ -238,22 +241,95 @@ def inspect_model(request: Request, depth: int | None, as_json: bool) -> None:
     typer.echo(summary.verdict(result))
 
 
-@app.command(help="Measure a compiled net: latencies, or instructions.")
+@app.command(help="Pack a compiled net as a wheel that pip installs and that needs only numpy.")
+def wheel(
+    folder: options.Folder,
+    output: Annotated[Path, typer.Option("-o", metavar="DIR", help="The folder to put it in.")] = Path(),
+    as_json: options.Json = False,
+) -> None:
+    with reporting(as_json):
+        from s2c.wheel import write_wheel
+
+        path = write_wheel(folder, output)
+        if as_json:
+            typer.echo(json.dumps({"wheel": str(path)}))
+            return
+        typer.echo(f"Written to {shlex.quote(str(path))}. Next: pip install {shlex.quote(str(path))}")
+
+
+@app.command(help="Measure a compiled net: latencies, or instructions; --determinism: how steady it runs.")
 def bench(
     folder: options.Folder,
-    calls: Annotated[int, typer.Option(min=1, help="How many calls to time on the host.")] = 1000,
+    calls: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="How many to time on the host. Default: 1000, with --determinism 20000."
+        ),
+    ] = None,
+    determinism: Annotated[
+        bool,
+        typer.Option("--determinism", help="Percentiles, allocations, faults and calls of the system."),
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="The same for onnxruntime, openvino, litert, torch, in one run."),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option("--model", metavar="FILE", help="The same net, for peers that read FILE. Repeatable."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="OUT", help="A folder for the page and plots.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import report
+        from s2c.bench import CALLS
         from s2c.bench import bench as measure
 
+        if determinism:
+            bench_determinism(folder, parse_list(against), model or [], calls, output, as_json)
+            return
+        extra = {"--against": against, "--model": model, "-o": output}
+        given = [name for name, value in extra.items() if value]
+        if given:
+            raise error(given[0], "--determinism beside it", "none", f"add --determinism, or omit {given[0]}")
         with report.spinner(f"measuring {folder}", as_json):
-            result = measure(folder, calls)
+            result = measure(folder, calls or CALLS)
         if as_json:
             typer.echo(report.to_json(result))
         else:
             report.show(*report.describe_bench(result))
+
+
+def bench_determinism(
+    folder: Path,
+    against: Sequence[str],
+    models: Sequence[Path],
+    calls: int | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from s2c import report
+    from s2c.determinism.measure import CALLS, check_packages, measure_determinism
+    from s2c.determinism.table import describe_determinism
+
+    if output is not None:
+        check_packages()
+    with report.teller(as_json) as say:
+        document, times = measure_determinism(folder, against, models, calls or CALLS, say)
+    files: list[Path] = []
+    if output is not None:
+        from s2c.determinism.page import write_report
+
+        files = write_report(output, document, times)
+    if as_json:
+        typer.echo(report.to_json(document))
+        return
+    report.show(*describe_determinism(document))
+    if output is not None:
+        typer.echo(f"Written to {shlex.quote(str(output))}: {', '.join(path.name for path in files)}.")
 
 
 @app.command(

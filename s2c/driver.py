@@ -48,6 +48,7 @@ STAGES = (
 class Request:
     """What the user asked for; equal requests give equal artifacts. consts are arrays by input name; states
     pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
+    reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor.
     """
 
     model: Path
@@ -58,12 +59,13 @@ class Request:
     cc: str | None
     states: Mapping[str, str] = field(default_factory=dict)
     last_states: int = 0
+    reproducible: bool = False
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
-        text = repr((self.target.name, self.name, sorted(self.dims.items()), self.cc, states))
-        hasher = hashlib.sha256(text.encode())
+        flags = (self.target.name, self.name, sorted(self.dims.items()), self.cc, states, self.reproducible)
+        hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
             array = np.ascontiguousarray(self.consts[name])
             hasher.update(repr((name, array.shape, array.dtype.str)).encode())
@@ -92,6 +94,7 @@ def make_request(
     cc: str | None = None,
     states: Mapping[str, str] | None = None,
     last_states: int = 0,
+    reproducible: bool = False,
 ) -> Request:
     path = Path(model)
     prefix = identifier(name, path)
@@ -104,6 +107,7 @@ def make_request(
         cc,
         dict(states or {}),
         last_states,
+        reproducible,
     )
 
 
@@ -144,7 +148,8 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     for index, (stage, graph) in enumerate(analyse_model(request)):
         source = source or graph
         reference = graph if stage == REFERENCE_STAGE else reference
-        write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
+        if dump is not None:
+            write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
         if checked:
             check_stage(stage, source, None if stage == REFERENCE_STAGE else reference, graph)
     assert source is not None
@@ -153,7 +158,8 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     check.check_types(graph)
     bounds = check.accumulator_bounds(graph)
     plan = make_plan(graph, kernels_of(request.target), request.target.vectors)
-    write_dump(dump, "90_plan.txt", str(plan))
+    if dump is not None:
+        write_dump(dump, "90_plan.txt", str(plan))
     if checked:
         check_plan(reference, plan)
     refuse_large(request, plan)
@@ -291,4 +297,6 @@ def stage_text(request: Request, stage: str) -> str:
     plan = make_plan(graph, kernels_of(request.target), request.target.vectors)
     if stage == "plan":
         return str(plan)
-    return emit_source(plan, request.name, request.name, request.target.language)
+    target = request.target
+    checked, reproducible = target.checks_processor, request.reproducible
+    return emit_source(plan, request.name, request.name, target.language, checked, reproducible)

@@ -1,5 +1,5 @@
-"""A Cortex-M image -> the protocol of a host program, with the net's instructions in each line of
-counters.
+"""An image for another processor -> the protocol of a host program, with the net's instructions in each line
+of counters.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import json
 import mmap
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,12 @@ def read_program(path: Path) -> Program:
         for symbol in table.iter_symbols():
             is_function = symbol["st_info"]["type"] == "STT_FUNC"
             symbols[symbol.name] = (symbol["st_value"] & ~int(is_function), symbol["st_size"])
+        text = elf.get_section_by_name(
+            ".text"
+        )  # without a linker script of ours, all but the harness lies there
+        assert text is not None, f"{path} has no code"
+        symbols.setdefault("s2c_net_text_start", (text["sh_addr"], 0))
+        symbols.setdefault("s2c_net_text_end", (text["sh_addr"] + text["sh_size"], 0))
         address, size = symbols["s2c_outputs"]
         spans = next(
             data[address - start :][:size] for start, data in segments if 0 <= address - start < len(data)
@@ -308,7 +315,15 @@ def run_unicorn(program: Program, cpu: str, functions: Sequence[str] | None, lim
     return machine.run(sys.stdin.buffer.read, write)
 
 
-def run_qemu(image: Path, program: Program, machine: str, functions: Sequence[str] | None, limit: int) -> int:
+def machine_command(machine: str, image: Path) -> list[str]:
+    """QEMU as a bare machine, which reaches this one by semihosting."""
+    quiet = ["-display", "none", "-monitor", "none", "-serial", "null", "-parallel", "none"]
+    semihosting = ["-semihosting-config", "enable=on,target=native"]
+    return ["qemu-system-arm", "-machine", machine, *quiet, *semihosting, "-kernel", str(image)]
+
+
+def run_qemu(command: list[str], program: Program, functions: Sequence[str] | None, limit: int) -> int:
+    """command: QEMU with the image, to which the plugin that counts is added."""
     report, report_end = os.pipe()
     spans = [program.symbols[name] for name in functions or ()]
     ranges = "+".join(f"{start:#x}-{start + size:#x}" for start, size in spans)
@@ -323,11 +338,8 @@ def run_qemu(image: Path, program: Program, machine: str, functions: Sequence[st
     }
     arguments = (f"{key}={value}" for key, value in settings.items())
     plugin = ",".join([str(build_library("qemu_plugin")), *arguments])
-    quiet = ["-display", "none", "-monitor", "none", "-serial", "null", "-parallel", "none"]
-    semihosting = ["-semihosting-config", "enable=on,target=native"]
-    setup = ["-machine", machine, *quiet, *semihosting, "-plugin", plugin]
-    command = ["qemu-system-arm", *setup, "-kernel", str(image)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=(report_end,)) as process:
+    counting = [command[0], "-plugin", plugin, *command[1:]]
+    with subprocess.Popen(counting, stdout=subprocess.PIPE, pass_fds=(report_end,)) as process:
         os.close(report_end)
         assert process.stdout is not None
         with os.fdopen(report, "r") as reports:
@@ -355,7 +367,8 @@ def emit(data: bytes) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m s2c.emulator", description=__doc__)
     parser.add_argument("image", type=Path)
-    parser.add_argument("--cpu", required=True, help="as unicorn names it, e.g. cortex-m4")
+    parser.add_argument("--cpu", help="as unicorn names it, e.g. cortex-m4")
+    parser.add_argument("--user", metavar="QEMU", help="a program of another processor, e.g. qemu-aarch64")
     parser.add_argument("--qemu", metavar="MACHINE", help="run under QEMU as this machine, e.g. mps2-an386")
     parser.add_argument(
         "--functions", help="report the instructions of each call of these, comma-separated; may be empty"
@@ -370,8 +383,10 @@ def main() -> int:
         missing = [name for name in functions or () if name not in program.symbols]
         if missing:
             parser.error(f"the image has no function {', '.join(missing)}")
-        if options.qemu:
-            return run_qemu(options.image, program, options.qemu, functions, options.limit)
+        if options.qemu or options.user:
+            by_machine = options.qemu and machine_command(options.qemu, options.image)
+            command = by_machine or [*shlex.split(options.user), str(options.image)]
+            return run_qemu(command, program, functions, options.limit)
         return run_unicorn(program, options.cpu, functions, options.limit)
     except Fault as fault:
         print(f"{options.image.name}: {fault}", file=sys.stderr)

@@ -16,7 +16,7 @@ from s2c.resources import folder
 ANY = "any"  # of a kernel that moves elements of any dtype
 DTYPE_NAMES = (*DTYPES, ANY)
 EXTENSIONS: Mapping[str, str] = {"c": "c"}
-FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack|tile): (.*?)\s*(?:\*/)?$", re.MULTILINE)
+FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack|tile|split): (.*?)\s*(?:\*/)?$", re.MULTILINE)
 COMPARE = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -49,6 +49,19 @@ def winograd_tiles(params: Mapping[str, int | float]) -> int | float:
     return -(-params["output_height"] // 4) * -(-params["output_width"] // 4)
 
 
+def winograd_units(params: Mapping[str, int | float]) -> int | float:
+    """Blocks of columns; tiles, where there is but one block."""
+    blocks = -(-params["columns"] // params["tile_columns"])
+    return blocks if blocks > 1 else winograd_tiles(params)
+
+
+def line_tiles(params: Mapping[str, int | float]) -> int | float:
+    """Tiles of rows in an output image: a line runs along its width or, where that is one pixel, its height."""
+    pixels = params["output_height"] * params["output_width"]
+    rows = params["output_height" if params["output_width"] == 1 else "output_width"]
+    return pixels // rows * -(-rows // params["tile_rows"])
+
+
 def winograd_floats(params: Mapping[str, int | float]) -> int | float:
     """Working memory of kernels/c/lib/winograd_f32.h: the padded image and both transforms of a block."""
     channels, columns, rows = params["channels"], params["columns"], params["tile_rows"]
@@ -60,9 +73,11 @@ def winograd_floats(params: Mapping[str, int | float]) -> int | float:
 
 # What expressions may name beside parameters.
 DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {
+    "line_tiles": line_tiles,
     "padded_pixels": padded_pixels,
     "winograd_floats": winograd_floats,
     "winograd_tiles": winograd_tiles,
+    "winograd_units": winograd_units,
 }
 
 
@@ -95,6 +110,8 @@ class Kernel:
     packs: packing of each constant that is not stored as it is.
     tile: expressions of the rows in a line and the columns of which it takes a tile at a time, given by two
     more parameters, tile_rows and tile_columns; none: it has no such choice.
+    split: an expression of how many units its work falls into; it computes those from `first` up to `last`,
+    its last parameters, so that several threads can share a call. "": it always does all.
     """
 
     path: Path
@@ -108,6 +125,7 @@ class Kernel:
     needs: str
     packs: Mapping[str, Packed]
     tile: tuple[str, ...]
+    split: str
 
     @property
     def name(self) -> str:
@@ -171,6 +189,7 @@ def parse_kernel(path: Path, text: str) -> Kernel:
         needs=fields.get("needs", ""),
         packs=packs,
         tile=tuple(each.strip() for each in fields["tile"].split(",")) if "tile" in fields else (),
+        split=fields.get("split", ""),
     )
 
 

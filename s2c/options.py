@@ -31,6 +31,12 @@ States = Annotated[
 LastStates = Annotated[
     int, typer.Option("--states", metavar="N", min=0, help="The same for the last N inputs and outputs.")
 ]
+Reproducible = Annotated[
+    bool,
+    typer.Option(
+        "--reproducible", help="Floats give the same bits on every x86-64 and 64-bit Arm processor."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # how far a net is pruned

@@ -10,8 +10,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Packing:
-    """pack: [groups, columns, depth] -> flat; unpack: flat and that shape -> the array again. Both take the
-    integers that a kernel's comment gives in brackets."""
+    """pack: [groups, columns, depth], of weights, or [outputs] -> flat; unpack: flat and that shape -> the array
+    again. Both take the integers that a kernel's comment gives in brackets."""
 
     pack: Callable[..., np.ndarray]
     unpack: Callable[..., np.ndarray]
@@ -122,12 +122,83 @@ def unwinograd(packed: np.ndarray, shape: tuple[int, int, int], channels: int) -
     return taps.reshape(shape).astype(np.float32)
 
 
+def spread(values: np.ndarray, groups: int, columns: int, width: int) -> np.ndarray:
+    """What each output has one of, or one for all: [groups][panels of `width` columns][width], zeros where the
+    last panel lacks columns."""
+    padded = np.zeros((groups, -(-columns // width) * width), values.dtype)
+    padded[:, :columns] = np.broadcast_to(values, groups * columns).reshape(groups, columns)
+    return padded.reshape(-1)
+
+
+def gathered(packed: np.ndarray, shape: tuple[int], groups: int, columns: int, width: int) -> np.ndarray:
+    """The inverse of spread."""
+    padded = packed.reshape(groups, -(-columns // width) * width)
+    return padded[:, :columns].reshape(-1)[: shape[0]]
+
+
+def block_channels(channels: int, width: int) -> np.ndarray:
+    """The channel of each value of blocks of `width` values, or -1; where at least two pixels find room in a
+    block, it holds as many. A block's parts of 16 values are taken apart as lib/zip_i8.h does: by fours."""
+    if 2 * channels <= width:
+        pixels = width // channels
+        found = np.full(width, -1)
+        found[: pixels * channels] = np.tile(np.arange(channels), pixels)
+    else:
+        found = np.full(-(-channels // width) * width, -1)
+        found[:channels] = np.arange(channels)
+    return found.reshape(-1, width // 16, 4, 4).swapaxes(1, 2).reshape(-1, width)
+
+
+def tap_order(values: np.ndarray, channels: int, width: int) -> np.ndarray:
+    """What each channel has one of, or one for all, as block_channels lists them; zeros where there is none."""
+    which = block_channels(channels, width)
+    return np.where(which < 0, 0, np.broadcast_to(values, channels)[which]).astype(values.dtype).reshape(-1)
+
+
+def plain_order(packed: np.ndarray, shape: tuple[int], channels: int, width: int) -> np.ndarray:
+    """The inverse of tap_order."""
+    which = block_channels(channels, width).reshape(-1)
+    found = np.zeros(channels, packed.dtype)
+    found[which[which >= 0]] = packed[which >= 0]
+    return found[: shape[0]]
+
+
+def tap_quads(weight: np.ndarray, length: int, width: int) -> np.ndarray:
+    """int8 [channels, 1, taps], for dot products of four taps: for each block of block_channels first, as int32,
+    -128 times the sum of each weights, as in quads; then [taps / length][length / 4][width][4], where
+    each run of `length` taps is padded to a multiple of four by zeros."""
+    channels, _, taps = weight.shape
+    runs, padded = taps // length, -(-length // 4) * 4
+    which = block_channels(channels, width)
+    rows = np.zeros((channels + 1, runs, padded), np.int8)
+    rows[:-1, :, :length] = weight.reshape(channels, runs, length)
+    blocks = rows[which]
+    undone = (-128 * blocks.astype(np.int64).sum((2, 3))).astype("<i4").view(np.int8)
+    quads = blocks.reshape(len(which), width, runs * padded // 4, 4).swapaxes(1, 2)
+    return np.concatenate((undone, quads.reshape(len(which), -1)), axis=1).reshape(-1)
+
+
+def untap_quads(packed: np.ndarray, shape: tuple[int, int, int], length: int, width: int) -> np.ndarray:
+    """The inverse of tap_quads."""
+    channels, _, taps = shape
+    runs, padded = taps // length, -(-length // 4) * 4
+    which = block_channels(channels, width)
+    quads = packed.reshape(len(which), -1)[:, 4 * width :]
+    blocks = quads.reshape(len(which), runs * padded // 4, width, 4).swapaxes(1, 2)
+    found = np.zeros((channels, runs, length), packed.dtype)
+    found[which[which >= 0]] = blocks.reshape(len(which), width, runs, padded)[which >= 0, :, :length]
+    return found.reshape(shape)
+
+
 PACKINGS: Mapping[str, Packing] = {
     "interleave_2": interleaving(2),
     "interleave_4": interleaving(4),
     "interleave_8": interleaving(8),
     "panels": Packing(panels, unpanels),
     "quads": Packing(quads, unquads),
+    "spread": Packing(spread, gathered),
     "winograd": Packing(winograd, unwinograd),
+    "tap_order": Packing(tap_order, plain_order),
+    "tap_quads": Packing(tap_quads, untap_quads),
     "taps_first": Packing(taps_first, taps_last),
 }

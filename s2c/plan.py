@@ -11,10 +11,10 @@ import numpy as np
 
 from s2c import arena, oracle
 from s2c.ir import Graph, Node, State, Type, constant
-from s2c.kernel import Kernel, evaluate
+from s2c.kernel import Kernel
 from s2c.ops import OPS
 from s2c.pack import PACKINGS
-from s2c.steps import Kernels, Step, choose_kernels, longest_step, no_kernel, root, tiled
+from s2c.steps import Kernels, Parts, Step, choose_kernels, longest_step, no_kernel, root, split, tiled
 from s2c.tiles import SCALAR, Vectors
 
 
@@ -23,7 +23,9 @@ class Call:
     """One kernel call. nodes is the chain of ops that it stands for, first op first.
 
     output and inputs are byte offsets in the arena; an input that is a constant is an array instead.
-    scratch is the offset of the kernel's working memory, where it has any.
+    scratch is the offset of the kernel's working memory, where it has any, scratch_bytes for each part.
+    parts: ranges of the kernel's units, in each of which another thread may compute; empty where it cannot
+    be split.
     """
 
     kernel: Kernel
@@ -33,6 +35,12 @@ class Call:
     scratch: int | None
     consts: Mapping[str, np.ndarray]
     params: Mapping[str, int | float]
+    parts: Parts = ()
+    scratch_bytes: int = 0
+
+    @property
+    def is_shared(self) -> bool:
+        return len(self.parts) > 1
 
     @property
     def layer(self) -> str:
@@ -68,6 +76,7 @@ class Plan:
             inputs = ", ".join(f"@{each}" if isinstance(each, int) else "constant" for each in call.inputs)
             scratch = "" if call.scratch is None else f" scratch @{call.scratch}"
             params = "".join(f" {name}={value}" for name, value in call.params.items())
+            params += f" parts={len(call.parts)}" if call.is_shared else ""
             lines.append(f"@{call.output} = {call.kernel.name}({inputs}){scratch}{params}  # {call.layer!r}")
         lines.append("return " + ", ".join(f"@{offset}" for offset in self.outputs))
         return "\n".join(lines) + "\n"
@@ -76,10 +85,13 @@ class Plan:
 Copies = Sequence[tuple[State, Step]]  # what is copied into each state
 
 
-def make_plan(graph: Graph, kernels: Kernels, vectors: Vectors = SCALAR) -> Plan:
-    """Raises CompileError naming every layer for which the target has no kernel."""
+def make_plan(graph: Graph, kernels: Kernels, vectors: Vectors = SCALAR, threads: int = 1) -> Plan:
+    """threads: that share a call where it is worth it.
+
+    Raises CompileError naming every layer for which the target has no kernel.
+    """
     graph = copy_bare_results(graph)
-    steps = [tiled(step, vectors) for step in choose_kernels(graph, kernels)]
+    steps = [split(tiled(step, vectors), threads) for step in choose_kernels(graph, kernels)]
     stores = copy_steps(
         [(each, each.next) for each in graph.states if root(each.next) is not each.node], kernels
     )
@@ -215,8 +227,7 @@ def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies,
     for index, step in enumerate(steps):
         if step.scratch_bytes:
             scratch_index[index] = len(buffers)
-            size = -(-step.scratch_bytes // unit) * unit
-            buffers.append(arena.Buffer(size, index, index))
+            buffers.append(arena.Buffer(scratch_size(step, unit) * max(len(step.parts), 1), index, index))
     offsets = arena.pack(buffers)
 
     def offset(node: Node) -> int:
@@ -233,6 +244,8 @@ def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies,
             scratch=scratch,
             consts=packed_consts(step),
             params=step.params,
+            parts=step.parts,
+            scratch_bytes=scratch_size(step, unit),
         )
 
     return Plan(
@@ -249,6 +262,11 @@ def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies,
         states=tuple(offset(each.node) for each in graph.states),
         resets=tuple(call(step, offset(state.node)) for state, step in resets),
     )
+
+
+def scratch_size(step: Step, unit: int) -> int:
+    """Of one part, a multiple of unit."""
+    return -(-step.scratch_bytes // unit) * unit
 
 
 def with_stores(order: Sequence[Step], stores: Copies) -> list[Step]:
@@ -371,7 +389,7 @@ def run_once(
     for call in plan.calls:
         execute(call, at)
         if call.scratch is not None:
-            size = evaluate(call.kernel.scratch, call.params)
+            size = call.scratch_bytes * max(len(call.parts), 1)
             memory[call.scratch : call.scratch + size] = source.integers(0, 256, size, np.uint8)
     return tuple(
         at(offset, node.type).copy() for node, offset in zip(plan.graph.outputs, plan.outputs, strict=True)

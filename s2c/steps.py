@@ -15,6 +15,8 @@ from s2c.ops.movement import is_contiguous
 from s2c.tiles import Vectors, choose_tile
 
 Kernels = Mapping[str, tuple[Kernel, ...]]
+Parts = tuple[tuple[int, int], ...]  # ranges of a kernel's units: first, and behind the last
+LEAST_SHARED_MACS = 200_000  # of a call that threads share: what they gain must pay for meeting twice
 # Whose kernels also move the elements of a dtype: C lets signed and unsigned integers alias.
 SAME_BYTES: Mapping[str, str] = MappingProxyType(
     {"u8": "i8", "bool": "i8", "u16": "i16", "f16": "i16", "u32": "i32", "u64": "i64"}
@@ -23,12 +25,13 @@ SAME_BYTES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Step:
-    """A chain with its kernel, before memory is laid out. inputs are the values it reads."""
+    """A chain with its kernel, before memory is laid out. inputs are the values it reads; parts as in Call."""
 
     kernel: Kernel
     nodes: tuple[Node, ...]
     inputs: tuple[Node, ...]
     params: Mapping[str, int | float]
+    parts: Parts = ()
 
     @property
     def result(self) -> Node:
@@ -101,9 +104,20 @@ def tiled(step: Step, vectors: Vectors) -> Step:
     """With the tile's size among the parameters, where the kernel takes one."""
     if not step.kernel.tile:
         return step
-    rows, columns = (evaluate(each, step.params) for each in step.kernel.tile)
-    tile = choose_tile(rows, columns, int(step.params["depth"]), vectors)
+    rows, columns, depth = (evaluate(each, step.params) for each in (*step.kernel.tile, "depth")[:3])
+    tile = choose_tile(rows, columns, depth, vectors)
     return replace(step, params={**step.params, "tile_rows": tile.rows, "tile_columns": tile.columns})
+
+
+def split(step: Step, threads: int) -> Step:
+    """With the ranges of units that threads compute: one each where that is worth it, else one."""
+    if not step.kernel.split:
+        return step
+    units = evaluate(step.kernel.split, step.params)
+    macs = sum(OPS[node.op].macs(node) for node in step.nodes)
+    count = min(threads, units) if macs >= LEAST_SHARED_MACS else 1
+    bounds = [units * index // count for index in range(count + 1)]
+    return replace(step, parts=tuple(zip(bounds, bounds[1:], strict=False)))
 
 
 def no_kernel(node: Node) -> CompileError:

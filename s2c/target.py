@@ -58,8 +58,11 @@ class Tool:
 
 @dataclass(frozen=True)
 class Compiler:
+    """The harness has flags of its own where it is to run on processors that lack the net's instructions."""
+
     command: tuple[str, ...]  # empty where --cc names it
     flags: tuple[str, ...]
+    harness_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     needs: tuple[str, ...]  # names of tools
 
@@ -85,6 +88,7 @@ class Target:
     features: tuple[str, ...]  # most specific first
     lanes: int
     vectors: Vectors
+    checks_processor: bool  # nets tell whether the processor has their instructions: <name>_supported
     emulated: bool
     optimise: str
     memories: tuple[Memory, ...]  # empty: no limit that is known
@@ -140,7 +144,7 @@ def read_settings(name: str) -> tuple[dict[str, Any], tuple[Path, ...]]:
 
 
 def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]) -> Target:
-    fields: dict[str, Any] = {"script": None, "values": {}, "count_calls": ()}
+    fields: dict[str, Any] = {"script": None, "values": {}, "count_calls": (), "checks_processor": False}
     for key, value in settings.items():
         fields[key] = tuple(value) if isinstance(value, list) else value
     del fields["abstract"]
@@ -152,7 +156,8 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
     compilers = {
         key: Compiler(
             command=tuple(table.get("command", ())),
-            flags=tuple(table["flags"]),
+            flags=(*table.get("processor", ()), *table["flags"]),
+            harness_flags=(*table.get("any_processor", ()), *table["flags"]),
             link_flags=tuple(table["link_flags"]),
             needs=tuple(table["needs"]),
         )
@@ -169,9 +174,8 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
         memories=tuple(Memory(key, table["origin"], table["size"]) for key, table in memories),
         compilers=compilers,
         tools=tools,
-        library=library and LibraryFlags(
-            library["file"], tuple(library["flags"]), tuple(library["link_flags"])
-        ),
+        library=library
+        and LibraryFlags(library["file"], tuple(library["flags"]), tuple(library["link_flags"])),
         **fields,
     )
 
@@ -278,8 +282,8 @@ def stop_compiler(child: subprocess.Popen[str]) -> None:
 
 
 def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str | None = None) -> Image:
-    """Compiles folder/<name>.c and the target's harness against build_folder/net.h; the net's object becomes a
-    shared library, too, where the target has them.
+    """Compiles folder/<name>.c and the target's harness against build_folder/net.h; of the net's object it
+    makes a shared library, too, where the target has them.
     """
     refuse_missing(target, missing_tools(target, cc))
     compiler, command = pick_compiler(target, cc)
@@ -287,34 +291,40 @@ def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str |
     harness_folder.mkdir(parents=True, exist_ok=True)
     script = write_script(target, build_folder)
     values = {**placeholders(target), "script": str(script)}
-    flags = [*(flag.format_map(values) for flag in compiler.flags), target.optimise, *WARNINGS]
+    flags, harness_flags = (
+        [*(flag.format_map(values) for flag in each), target.optimise, *WARNINGS]
+        for each in (compiler.flags, compiler.harness_flags)
+    )
     # Not -I: a net called `features` must not hide the header <features.h>.
     includes = [f"-iquote{place}" for place in (*target.folders, build_folder, folder)]
     net = build_folder / f"{name}.o"
-    net_flags = [*flags, *(target.library.flags if target.library else ())]
-    steps = [[*command, *net_flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
+    library_flags = target.library.flags if target.library else ()
+    steps = [[*command, *flags, *library_flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
     objects = [net]
     for source in map(target.file, target.sources):
         objects.append(harness_folder / f"{source.stem}.o")
         steps.append(
-            [*command, *flags, *target.harness_flags, *includes, "-c", str(source), "-o", str(objects[-1])]
+            [
+                *(*command, *harness_flags, *target.harness_flags, *includes),
+                *("-c", str(source), "-o", str(objects[-1])),
+            ]
         )
     warnings = run_all(name, steps)
     image = build_folder / f"{name}.elf"
     link_flags = [flag.format_map(values) for flag in compiler.link_flags]
-    links = [[*command, *flags, *map(str, objects), *link_flags, "-o", str(image)]]
+    links = [[*command, *harness_flags, *map(str, objects), *link_flags, "-o", str(image)]]
     library = None
     if target.library is not None:
         library = build_folder / target.library.file.format(name=name)
         exports = write_exports(folder / f"{name}.h", build_folder)
-        flags_of_link = [flag.format(exports=exports) for flag in target.library.link_flags]
-        links.append([*command, *net_flags, str(net), *flags_of_link, "-o", str(library)])
+        shared = [flag.format(exports=exports) for flag in target.library.link_flags]
+        links.append([*command, *flags, str(net), *shared, "-o", str(library)])
     warnings += run_all(name, links)
     return Image(image, net, warnings, library)
 
 
 def write_exports(header: Path, build_folder: Path) -> Path:
-    """A version script for the linker: nothing leaves the library but the functions that its header declares."""
+    """For the linker: nothing leaves the library but the functions that the net's header declares."""
     functions = "".join(f" {each};" for each in DECLARATION.findall(header.read_text(encoding="utf-8")))
     path = build_folder / "exports.map"
     path.write_text(f"{{ {f'global:{functions} ' if functions else ''}local: *; }};\n")

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from s2c import oracle
-from s2c.artifact import CONSTS, GOLDEN, emit_files, golden_arrays, make_goldens, make_manifest, version
+from s2c.artifact import (
+    CONSTS,
+    GOLDEN,
+    emit_files,
+    golden_arrays,
+    has_library,
+    make_goldens,
+    make_manifest,
+    version,
+)
 from s2c.check import ACCUMULATOR_LIMIT
 from s2c.compare import TOLERANCE, Comparison
 from s2c.driver import Compilation, compile_model, make_request
@@ -25,7 +34,7 @@ from s2c.rounding import SAMPLES, SEED, compare_outputs, trace_rounding_again
 from s2c.target import ProcessError, load_target
 
 RANDOM = "random"  # how the names of ordinary inputs begin
-NOTED = frozenset({"adaptation", "versions"})  # of a manifest: what model and image do not tell
+NOTED = frozenset({"adaptation", "library", "versions"})  # of a manifest: what model and image do not tell
 # Flushing subnormals moves sums by less than this, which is far below what 1e-5 means for any useful output.
 FLUSHED = 1e-30
 # Where a net amplifies rounding beyond TOLERANCE: so many times what rounding once more does.
@@ -164,6 +173,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["cc"],
         flags["states"],
         flags["last_states"],
+        flags["reproducible"],
     )
     return compile_model(request)
 
@@ -186,6 +196,8 @@ def artifact_claim(
     altered = [path for path, text in files.items() if not has_text(folder / path, text)]
     if not has_arrays(folder / GOLDEN, golden_arrays(goldens)):
         altered.append(GOLDEN)
+    if not has_library(folder, manifest):
+        altered.append(manifest["library"]["file"])
     figures = json.loads(json.dumps(make_manifest(compilation, facts)))
     wrong = [key for key in sorted({*figures, *manifest} - NOTED) if figures.get(key) != manifest.get(key)]
     failures = [f"{path} is not what s2c emits for {manifest['model']['file']}" for path in altered]

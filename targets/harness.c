@@ -160,6 +160,11 @@ S2C_HARNESS int s2c_serve(s2c_size repeat, unsigned long *times)
 {
     unsigned long one_time;
     unsigned long *first_time = times != 0 ? times : &one_time;
+#ifdef S2C_SUPPORTED
+    if (S2C_SUPPORTED() == 0) {
+        return S2C_LACKS_INSTRUCTIONS;
+    }
+#endif
 #ifdef S2C_RESET
     S2C_RESET(s2c_arena);
 #endif

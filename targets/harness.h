@@ -19,7 +19,9 @@ s2c_size s2c_stack_room(const unsigned char *stack_pointer); /* bytes below it t
 void s2c_start(void);         /* right before the net runs */
 unsigned long s2c_stop(void); /* right after; nanoseconds since s2c_start where the target has a clock */
 
-/* Serves inputs until they end; 0, or 1 when the input ended within one. times: NULL, or room for `repeat` numbers. */
+/* Serves inputs until they end; 0, or 1 when the input ended within one, or S2C_LACKS_INSTRUCTIONS, without a run, where
+   the processor lacks some that the net was compiled for. times: NULL, or room for `repeat` numbers. */
+#define S2C_LACKS_INSTRUCTIONS 3
 int s2c_serve(s2c_size repeat, unsigned long *times);
 
 #endif

@@ -270,7 +270,7 @@ def test_dump_ends_where_the_compilation_does(tmp_path: Path, monkeypatch: pytes
     assert entries(tmp_path / "plan")[-1] == "90_plan.txt"
     monkeypatch.setenv("S2C_DUMP", str(tmp_path / "emit"))
     assert s2c("compile", model, "--stop-after", "emit").exit_code == 0
-    emitted = ["CMakeLists.txt", "build", "main.c", "net.c", "net.h"]
+    emitted = ["CMakeLists.txt", "build", "main.c", "net.c", "net.h", "net.hpp", "net.rs"]
     assert sorted({*entries(tmp_path / "emit")} - {*entries(tmp_path / "plan")}) == emitted
 
 
@@ -430,7 +430,7 @@ def test_bench_emulated(tmp_path: Path) -> None:
 def test_dump_holds_the_emitted_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S2C_DUMP", str(tmp_path / "dump"))
     assert s2c("compile", dense(tmp_path / "net.onnx"), "-o", tmp_path / "out").exit_code == 0
-    for name in ("net.c", "net.h", "main.c", "build/net.h"):
+    for name in ("net.c", "net.h", "net.hpp", "net.rs", "main.c", "build/net.h"):
         assert (tmp_path / "dump" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 

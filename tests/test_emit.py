@@ -30,7 +30,9 @@ from s2c import oracle
 from s2c.artifact import write_artifact
 from s2c.driver import Compilation, Request
 from s2c.emit.c_family import emit_header, emit_source, format_param
+from s2c.emit.cpp import emit_cpp
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
+from s2c.emit.rust import emit_rust
 from s2c.emit.text import LONGEST_COMMENT, comment_text, format_array, format_float, identifier
 from s2c.ir import Graph, Node, Type, input_node
 from s2c.ops import make
@@ -153,6 +155,8 @@ def files(graph: Graph, name: str = "tiny") -> dict[str, str]:
     return {
         f"{name}.c": emit_source(plan, name, f"{name}: a net", "c"),
         f"{name}.h": emit_header(plan, name, f"{name}: a net"),
+        f"{name}.hpp": emit_cpp(plan, name, f"{name}: a net"),
+        f"{name}.rs": emit_rust(plan, name, f"{name}: a net"),
         "main.c": emit_main(plan, name, goldens),
         "CMakeLists.txt": emit_cmake(name),
         "net.h": emit_net_header(plan, name),
@@ -235,12 +239,14 @@ def test_layer_names_stay_in_comments(what: str) -> None:
         own = Graph((input_node(layer, x.type),), ())
         node = conv(own.inputs[0], layer)
         found = files(Graph(own.inputs, (relu(node, layer), node)), "n")
-        return [without_comments(text) for text in found.values()]
+        return [without_comments(text, name.endswith(".rs")) for name, text in found.items()]
 
     assert named(HOSTILE[what]) == named("plain")
 
 
-def without_comments(text: str) -> str:
+def without_comments(text: str, is_rust: bool) -> str:
+    if is_rust:
+        return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("//"))
     parts = text.split("/*")
     kept = [parts[0]]
     for part in parts[1:]:

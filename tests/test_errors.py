@@ -44,11 +44,13 @@ ELSEWHERE = (
     "bench.py",
     "cli.py",
     "errors.py",
+    "library.py",
     "onnx_backend.py",
     "refusals.py",
     "report.py",
     "torch_backend.py",
     "verify.py",
+    "wheel.py",
 )
 WRAPPERS = ("error", "too_large")
 MAKERS = (*WRAPPERS, "Problem")

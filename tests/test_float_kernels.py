@@ -83,13 +83,14 @@ CFLAGS = (
     *("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wdouble-promotion"),
     *("-Wcast-qual", "-Werror", "-ffp-contract=off", "-fno-builtin", f"-I{KERNELS}"),
 )
+# Functions that have a kernel of vectors too.
+ON_VECTORS = sorted(name for name in RELATIVE if (KERNELS / f"{name}_f32.vector.c").is_file())
+MAPS = sorted([*(f"{name}_f32" for name in RELATIVE), *(f"{name}_f32.vector" for name in ON_VECTORS)])
+SOFTMAXES = ("softmax_f32", "softmax_f32.vector")
 PAIR_PARAMETERS = "const float *a, const float *b, int32_t outer, int32_t middle, int32_t inner"
 PAIR_ARGUMENTS = "output, a, b, outer, middle, inner"
 CALLS = {
-    **{
-        f"{name}_f32": ("float *output, const float *input, int32_t size", "output, input, size")
-        for name in RELATIVE
-    },
+    **{name: ("float *output, const float *input, int32_t size", "output, input, size") for name in MAPS},
     **{f"{name}_f32": (f"float *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in RELATIVE_OF_PAIRS},
     **{f"{name}_f32_bool": (f"uint8_t *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in COMPARISONS},
     **{
@@ -99,18 +100,25 @@ CALLS = {
         )
         for name in CONVERSIONS
     },
-    "softmax_f32": (
-        "float *output, const float *input, int32_t rows, int32_t size, float beta",
-        "output, input, rows, size, beta",
-    ),
+    **{
+        name: (
+            "float *output, const float *input, int32_t rows, int32_t size, float beta",
+            "output, input, rows, size, beta",
+        )
+        for name in SOFTMAXES
+    },
 }
+
+
+def function(kernel: str) -> str:
+    return kernel.replace(".", "_")
 
 
 def write_library(path: Path) -> None:
     lines = [f'#include "{name}.c"' for name in CALLS]
     for name, (parameters, arguments) in CALLS.items():
-        lines.append(f"void call_{name}({parameters});")
-        lines.append(f"void call_{name}({parameters}) {{ {name}({arguments}); }}")
+        lines.append(f"void call_{function(name)}({parameters});")
+        lines.append(f"void call_{function(name)}({parameters}) {{ {function(name)}({arguments}); }}")
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -125,11 +133,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def call(library: ctypes.CDLL, name: str, output: np.ndarray, *arguments: Any) -> np.ndarray:
-    function: Any = library[f"call_{name}"]
+    called: Any = library[f"call_{function(name)}"]
     pointers = [
         ctypes.c_void_p(each.ctypes.data) if isinstance(each, np.ndarray) else each for each in arguments
     ]
-    function(ctypes.c_void_p(output.ctypes.data), *pointers)
+    called(ctypes.c_void_p(output.ctypes.data), *pointers)
     return output
 
 
@@ -165,30 +173,47 @@ def compare(y: np.ndarray, wanted: np.ndarray, relative: float, absolute: float,
     assert error[worst] <= allowed[worst], case
 
 
-@pytest.mark.parametrize("name", sorted(RELATIVE))
-def test_function(library: ctypes.CDLL, name: str) -> None:
-    x = sample()
+def name_of(kernel: str) -> str:
+    return kernel.split("_f32")[0]
+
+
+@pytest.mark.parametrize("kernel", MAPS)
+def test_function(library: ctypes.CDLL, kernel: str) -> None:
+    x, name = sample(), name_of(kernel)
     with np.errstate(all="ignore"):
         wanted = np.asarray(FUNCTIONS[name](x.astype(np.float64)))
-    y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
+    y = call(library, kernel, np.empty_like(x), x, x.size)
     in_place = x.copy()
-    assert call(library, f"{name}_f32", in_place, in_place, x.size).tobytes() == y.tobytes()
+    assert call(library, kernel, in_place, in_place, x.size).tobytes() == y.tobytes()
     compare(y, wanted, RELATIVE[name], max(ABSOLUTE.get(name, 0.0), float(SMALLEST)), x)
 
 
-@pytest.mark.parametrize("name", ["tanh", "erf", "sigmoid"])
-def test_saturation_is_exact(library: ctypes.CDLL, name: str) -> None:
+@pytest.mark.parametrize("kernel", [each for each in MAPS if name_of(each) in ("tanh", "erf", "sigmoid")])
+def test_saturation_is_exact(library: ctypes.CDLL, kernel: str) -> None:
     x = np.array([-np.inf, -200.0, 200.0, np.inf], np.float32)
-    y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
-    low = 0.0 if name == "sigmoid" else -1.0
+    y = call(library, kernel, np.empty_like(x), x, x.size)
+    low = 0.0 if name_of(kernel) == "sigmoid" else -1.0
     assert y.tolist() == [low, low, 1.0, 1.0]
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_zero_keeps_its_sign(library: ctypes.CDLL, name: str) -> None:
+@pytest.mark.parametrize("kernel", [each for each in MAPS if name_of(each) in ODD])
+def test_zero_keeps_its_sign(library: ctypes.CDLL, kernel: str) -> None:
     x = np.array([0.0, -0.0], np.float32)
-    y = call(library, f"{name}_f32", np.empty_like(x), x, x.size)
+    y = call(library, kernel, np.empty_like(x), x, x.size)
     assert y.tobytes() == x.tobytes()
+
+
+@pytest.mark.parametrize("name", ON_VECTORS)
+def test_a_value_does_not_depend_on_its_lane(library: ctypes.CDLL, name: str) -> None:
+    """Nor on how many stand beside it, and nothing behind them is written."""
+    x = np.random.default_rng(8).normal(0, 3, 40).astype(np.float32)
+    alone = [
+        call(library, f"{name}_f32.vector", np.empty(1, np.float32), x[i : i + 1], 1)[0] for i in range(40)
+    ]
+    for size in range(1, 41):
+        y = np.full(48, 77, np.float32)
+        call(library, f"{name}_f32.vector", y, x, size)
+        assert y[:size].tolist() == alone[:size] and (y[size:] == 77).all(), size
 
 
 @pytest.mark.parametrize("name", ["cos", "sin", "tan"])
@@ -297,32 +322,38 @@ def softmax_node(shape: tuple[int, int], beta: float) -> Node:
     )
 
 
-@pytest.mark.parametrize(("rows", "size"), [(1, 1), (3, 2), (2, 7), (5, 8), (4, 12), (2, 33), (1, 1001)])
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(1, 1), (3, 2), (2, 7), (5, 8), (4, 12), (3, 16), (2, 33), (9, 64), (1, 1001), (1, 4096)],
+)
 @pytest.mark.parametrize("beta", [1.0, 0.3])
-def test_softmax(library: ctypes.CDLL, rows: int, size: int, beta: float) -> None:
+@pytest.mark.parametrize("kernel", SOFTMAXES)
+def test_softmax(library: ctypes.CDLL, kernel: str, rows: int, size: int, beta: float) -> None:
     random = np.random.default_rng(rows * size)
     for spread in (0.1, 3.0, 30.0):
         x = random.normal(0, spread, (rows, size)).astype(np.float32)
         wanted = OPS["softmax"].eval(softmax_node(x.shape, beta), x)
-        y = call(library, "softmax_f32", np.empty_like(x), x, rows, size, ctypes.c_float(beta))
+        y = call(library, kernel, np.empty_like(x), x, rows, size, ctypes.c_float(beta))
         exponent = np.log(np.maximum(wanted, SMALLEST))  # it is rounded to float too
         allowed = np.minimum(2e-7, (4e-7 - 1.8e-7 * exponent) * wanted) + SMALLEST
         error = np.abs(y.astype(np.float64) - wanted)
         assert np.all(error <= allowed), (error / allowed).max()
-        assert call(library, "softmax_f32", x, x, rows, size, ctypes.c_float(beta)).tobytes() == y.tobytes()
+        assert call(library, kernel, x, x, rows, size, ctypes.c_float(beta)).tobytes() == y.tobytes()
 
 
-def test_softmax_of_special_values(library: ctypes.CDLL) -> None:
+@pytest.mark.parametrize("kernel", SOFTMAXES)
+def test_softmax_of_special_values(library: ctypes.CDLL, kernel: str) -> None:
     x = np.array(
         [[1, np.nan, 2], [1, np.inf, 2], [-np.inf] * 3, [0, -np.inf, 0], [3e38, -3e38, 0]], np.float32
     )
     wanted = OPS["softmax"].eval(softmax_node(x.shape, 1.0), x)
-    y = call(library, "softmax_f32", np.empty_like(x), x, *x.shape, ctypes.c_float(1.0))
+    y = call(library, kernel, np.empty_like(x), x, *x.shape, ctypes.c_float(1.0))
     np.testing.assert_array_equal(y, wanted)
 
 
 SIZE = 21
-OUTPUT_BYTES = 4 * SIZE * len(CALLS)
+PORTABLE = [name for name in CALLS if "." not in name]
+OUTPUT_BYTES = 4 * SIZE * len(PORTABLE)
 NET_HEADER = f"""\
 void net_run(void *arena);
 #define S2C_RUN net_run
@@ -342,11 +373,11 @@ def literal_arguments(name: str) -> str:
 
 
 def write_net(place: Path) -> None:
-    """All kernels on one input, each with literal parameters as in an emitted net."""
-    lines = [f'#include "{KERNELS / name}.c"' for name in CALLS]
+    """All portable kernels on one input, each with literal parameters as in an emitted net."""
+    lines = [f'#include "{KERNELS / name}.c"' for name in PORTABLE]
     lines += ['#include "net.h"', "void net_run(void *arena)", "{"]
     lines += ["float *input = arena;"]
-    for index, name in enumerate(CALLS):
+    for index, name in enumerate(PORTABLE):
         cast = {"i8": "(int8_t *)", "bool": "(uint8_t *)"}.get(name.rsplit("_", 1)[1], "")
         lines.append(f"{name}({cast}(input + {SIZE * (1 + index)}), input, {literal_arguments(name)});")
     (place / "net.c").write_text("\n".join([*lines, "}"]) + "\n")

@@ -5,6 +5,7 @@
    needs: vector
    pack: weight = winograd(channels)
    tile: winograd_tiles, columns
+   split: batch * winograd_units
    scratch: 4 * winograd_floats
    Error: that of a plain sum; what is not finite spreads over its tile of 4x4 outputs.
    Constant: loops run over extents, and which pixels are padding follows from them. */
@@ -17,14 +18,16 @@ S2C_INLINE void window_matmul_add_f32_winograd(
     int32_t stride_width, int32_t dilation_height, int32_t dilation_width, int32_t pad_top, int32_t pad_left,
     int32_t output_height, int32_t output_width, int32_t window_groups, float value, int32_t rows,
     int32_t groups, int32_t columns, int32_t depth, float lo, float hi, int32_t outer, int32_t middle,
-    int32_t inner, float add_lo, float add_hi, int32_t tile_rows, int32_t tile_columns)
+    int32_t inner, float add_lo, float add_hi, int32_t tile_rows, int32_t tile_columns, int32_t first,
+    int32_t last)
 {
     const s2c_panel_window_f32 window = {batch,           height,         width,         channels,
                                          kernel_height,   kernel_width,   stride_height, stride_width,
                                          dilation_height, dilation_width, pad_top,       pad_left,
                                          output_height,   output_width,   window_groups, value};
+    const s2c_range units = {first, last};
     const s2c_finish_f32 finish = {1, window_groups * columns, lo, hi, add_lo, add_hi};
     (void)rows, (void)groups, (void)depth, (void)outer, (void)middle, (void)inner;
-    s2c_winograd_f32(output, input, addend, scratch, weight, bias, columns, tile_rows, tile_columns, window,
-                     finish);
+    s2c_winograd_f32(output, input, addend, scratch, weight, bias, columns, tile_rows, tile_columns, units,
+                     window, finish);
 }

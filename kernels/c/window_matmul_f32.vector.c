@@ -3,6 +3,7 @@
    needs: vector
    pack: weight = panels(16)
    tile: output_width * (output_width > 1) + output_height * (output_width == 1), columns
+   split: batch * window_groups * ((columns + tile_columns - 1) // tile_columns) * line_tiles
    scratch: 4 + 4 * channels * padded_pixels
    Constant: loops run over extents, and which pixels are padding follows from them. */
 #include "lib/panel_conv_f32.h"
@@ -16,14 +17,15 @@ S2C_INLINE void window_matmul_f32_vector(float *restrict output, const float *re
                                          int32_t pad_left, int32_t output_height, int32_t output_width,
                                          int32_t window_groups, float value, int32_t rows, int32_t groups,
                                          int32_t columns, int32_t depth, float lo, float hi,
-                                         int32_t tile_rows, int32_t tile_columns)
+                                         int32_t tile_rows, int32_t tile_columns, int32_t first, int32_t last)
 {
     const s2c_panel_window_f32 window = {batch,           height,         width,         channels,
                                          kernel_height,   kernel_width,   stride_height, stride_width,
                                          dilation_height, dilation_width, pad_top,       pad_left,
                                          output_height,   output_width,   window_groups, value};
+    const s2c_range units = {first, last};
     const s2c_finish_f32 finish = {0, window_groups * columns, lo, hi, lo, hi};
     (void)rows, (void)groups;
     s2c_panel_conv_f32(output, input, output, scratch, weight, bias, columns, depth, tile_rows, tile_columns,
-                       window, finish);
+                       units, window, finish);
 }

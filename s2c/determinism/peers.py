@@ -1,7 +1,8 @@
-"""A model file and a runtime's name to a Session: that runtime in the form in which it is fastest at batch 1."""
+"""A net and a runtime to a Session: the runtime in the form in which it is fastest at batch 1."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from s2c import open_library
 from s2c.errors import NOT_INSTALLED, error
 
 F32, BF16 = "f32", "bf16"
@@ -53,6 +55,24 @@ def write_arrays(targets: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) ->
         np.copyto(target, array)
 
 
+def open_compiled(folder: Path, _: Settings) -> Session:
+    """s2c itself. An inference may overwrite its inputs, so refill writes them again."""
+    instance = open_library(folder)
+    kept = [array.copy() for array in instance.inputs]
+
+    def write(arrays: Sequence[np.ndarray]) -> None:
+        write_arrays(kept, arrays)
+        write_arrays(instance.inputs, arrays)
+
+    return Session(
+        shapes=tuple((array.shape, array.dtype) for array in instance.inputs),
+        write=write,
+        call=instance.run,
+        read=lambda: [array.copy() for array in instance.outputs],
+        refill=partial(write_arrays, instance.inputs, kept),
+    )
+
+
 # onnxruntime
 
 ONNX_DTYPES = {
@@ -65,10 +85,15 @@ ONNX_DTYPES = {
 }
 
 
+def zeros(name: str, shape: Sequence[Any], dtype: str) -> np.ndarray:
+    if not all(isinstance(size, int) for size in shape):
+        raise ValueError(f"{name} has no fixed shape: {list(shape)}")
+    return np.zeros(tuple(shape), dtype)
+
+
 def open_onnxruntime(path: Path, settings: Settings) -> Session:
     """All optimisations, inputs and outputs bound once. Spinning threads pay only where there are several."""
-    import onnxruntime as ort
-
+    ort = importlib.import_module("onnxruntime")
     levels = ort.GraphOptimizationLevel
     options = ort.SessionOptions()
     options.log_severity_level = 3
@@ -78,12 +103,12 @@ def open_onnxruntime(path: Path, settings: Settings) -> Session:
     options.graph_optimization_level = (
         levels.ORT_DISABLE_ALL if settings.is_reference else levels.ORT_ENABLE_ALL
     )
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "1" if settings.threads > 1 else "0"
-    )
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if settings.threads > 1 else "0")
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    inputs = [np.zeros(each.shape, ONNX_DTYPES[each.type]) for each in session.get_inputs()]
-    outputs = [np.zeros(each.shape, ONNX_DTYPES[each.type]) for each in session.get_outputs()]
+    inputs, outputs = (
+        [zeros(each.name, each.shape, ONNX_DTYPES[each.type]) for each in tensors]
+        for tensors in (session.get_inputs(), session.get_outputs())
+    )
     binding = session.io_binding()
     for each, array in zip(session.get_inputs(), inputs, strict=True):
         binding.bind_input(each.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
@@ -103,10 +128,17 @@ def open_onnxruntime(path: Path, settings: Settings) -> Session:
 
 def open_openvino(path: Path, settings: Settings) -> Session:
     """The latency hint, one stream, tensors set once."""
-    import openvino as ov
-
+    ov = importlib.import_module("openvino")
     core = ov.Core()
     model = core.read_model(path)
+    # What a .tflite file gives as 1 or any is read as any.
+    shapes = {
+        each: [1 if size.is_dynamic else size.get_length() for size in each.partial_shape]
+        for each in model.inputs
+        if each.partial_shape.is_dynamic
+    }
+    if shapes and path.suffix == ".tflite":
+        model.reshape(shapes)
     compiled = core.compile_model(
         model,
         "CPU",
@@ -143,10 +175,10 @@ def fastest_openvino_call(request: Any) -> Callable[[], object]:
 
 def open_litert(path: Path, settings: Settings) -> Session:
     """With XNNPACK, its default; the reference are its plain kernels."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    kind = OpResolverType.BUILTIN_REF if settings.is_reference else OpResolverType.AUTO
-    interpreter = Interpreter(
+    litert = importlib.import_module("ai_edge_litert.interpreter")
+    kinds = litert.OpResolverType
+    kind = kinds.BUILTIN_REF if settings.is_reference else kinds.AUTO
+    interpreter = litert.Interpreter(
         model_path=str(path), num_threads=settings.threads, experimental_op_resolver_type=kind
     )
     interpreter.allocate_tensors()
@@ -169,8 +201,7 @@ def open_litert(path: Path, settings: Settings) -> Session:
 
 def open_torch(path: Path, settings: Settings) -> Session:
     """An exported program, run op by op without gradients."""
-    import torch
-
+    torch = importlib.import_module("torch")
     torch.set_num_threads(settings.threads)
     program = torch.export.load(path)
     module = program.module()

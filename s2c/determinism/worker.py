@@ -20,34 +20,38 @@ from typing import Any, final
 
 import numpy as np
 
-from s2c.determinism.native import open_compiled
-from s2c.determinism.peers import PEERS, Session, Settings
+from s2c.determinism.peers import Session, Settings
+from s2c.determinism.probe import count_calls, settle
 
-OWN = "s2c"  # among the names of runtimes
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one process holds. path: a model file, or for s2c a compiled folder. cores: it may run on."""
+    """What one process holds. open: a function of a module, for it is named to the child. path: what that
+    takes, a model file or a compiled folder. cores: on which it may run; none: all. is_settled: it asks for
+    what keeps it undisturbed.
+    """
 
     runtime: str
     path: Path
+    open: Callable[[Path, Settings], Session]
     settings: Settings = field(default_factory=Settings)
     cores: tuple[int, ...] = ()
+    is_settled: bool = False
 
 
 class WorkerError(RuntimeError):
     """A runtime that could not load the net, or whose process ended."""
 
 
-def open_session(job: Job) -> Session:
-    return open_compiled(job.path) if job.runtime == OWN else PEERS[job.runtime].open(job.path, job.settings)
-
-
-def time_calls(session: Session, count: int) -> np.ndarray:
-    """Nanoseconds of each call: int64[count]. Inputs are written again before each, outside of its time."""
+def time_calls(session: Session, count: int, skipped: int = 0) -> np.ndarray:
+    """Nanoseconds of each call: int64[count], after some that are not timed, for another process may have had
+    the caches. Inputs are written again before each, outside of its time.
+    """
     clock, call, refill = time.perf_counter_ns, session.call, session.refill
+    for _ in range(skipped):
+        call()
     times = [0] * count
     if refill is None:
         for index in range(count):
@@ -68,9 +72,7 @@ def time_calls(session: Session, count: int) -> np.ndarray:
 
 def write_inputs(session: Session, arrays: Sequence[np.ndarray]) -> None:
     """Reshaped: formats name the same axes differently, but lay them out alike."""
-    session.write(
-        [array.reshape(shape) for array, (shape, _) in zip(arrays, session.shapes, strict=True)]
-    )
+    session.write([array.reshape(shape) for array, (shape, _) in zip(arrays, session.shapes, strict=True)])
 
 
 def run_once(session: Session, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -84,6 +86,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "write": write_inputs,
     "run": run_once,
     "time": time_calls,
+    "count": count_calls,
 }
 
 
@@ -94,13 +97,14 @@ def serve(connection: Connection, job: Job) -> None:
         try:
             if job.cores:
                 os.sched_setaffinity(0, job.cores)
-            session = open_session(job)
+            session = job.open(job.path, job.settings)
             gc.collect()
             gc.disable()
+            granted = settle(job.cores) if job.is_settled else {}
         except Exception as problem:
             connection.send((False, describe(problem)))
             return
-        connection.send((True, None))
+        connection.send((True, granted))
         while True:
             command, arguments = connection.recv()
             try:
@@ -129,7 +133,7 @@ class Worker:
         start_with_threads(self.process, job.settings.threads)
         theirs.close()
         try:
-            self.receive()
+            self.granted: Mapping[str, str] = self.receive()
         except BaseException:
             self.close()
             raise
@@ -146,10 +150,8 @@ class Worker:
         return result
 
     def ask(self, command: str, *arguments: Any) -> Any:
-        try:
+        with suppress(BrokenPipeError):  # receive says how the process ended
             self.connection.send((command, arguments))
-        except BrokenPipeError:
-            pass  # receive says how the process ended
         return self.receive()
 
     def close(self) -> None:

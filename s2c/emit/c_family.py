@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s2c.emit.text import comment_text, format_array, format_float
+from s2c.emit.text import ROW_BYTES, comment_text, format_array, format_float, format_strings
 from s2c.ir import Node
 from s2c.kernel import Argument, Kernel
 from s2c.plan import Call, Plan, alignment
@@ -34,6 +34,7 @@ CTYPES: Mapping[str, str] = {
 INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 GUARD = re.compile(r"^#ifndef (S2C_\w+_H)\n#define \1\n(.*)\n#endif\n\Z", re.DOTALL | re.MULTILINE)
 WIDTH = 110
+READABLE = 1024  # elements; larger constants are strings
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Specialisation:
 # the header
 
 
-def emit_header(plan: Plan, name: str, title: str) -> str:
+def emit_header(plan: Plan, name: str, title: str, checks_processor: bool = False) -> str:
+    """checks_processor: with <name>_supported."""
     upper = name.upper()
     lines = [
         f"/* {title} */",
@@ -75,6 +77,7 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "   run, and read the outputs before the next. Reentrant: two arenas may run at once. */",
         f"void {name}_run(void *arena);",
         *(reset_lines(plan, name) if plan.states else ()),
+        *(SUPPORTED.format(name=name).splitlines() if checks_processor else ()),
         "",
         "#ifdef __cplusplus",
         "}",
@@ -83,6 +86,13 @@ def emit_header(plan: Plan, name: str, title: str) -> str:
         "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+SUPPORTED = """
+/* 1 where this processor has the instructions that the compiler was told to use; where it is 0, a run
+   would end in one that it lacks. */
+int32_t {name}_supported(void);
+"""
 
 
 def aligned_text(plan: Plan) -> str:
@@ -134,15 +144,26 @@ def parenthesised(value: int) -> str:
 # the source
 
 
-def emit_source(plan: Plan, name: str, title: str, language: str) -> str:
+def emit_source(
+    plan: Plan,
+    name: str,
+    title: str,
+    language: str,
+    checks_processor: bool = False,
+    reproducible: bool = False,
+) -> str:
+    """checks_processor: with <name>_supported; reproducible: floats have the same bits on all targets with `vector`."""
     kernels = sorted({call.kernel for call in all_calls(plan)}, key=lambda kernel: kernel.name)
     uses_floats = any(node.type.dtype == "f32" for call in plan.calls for node in call.nodes)
     specials = specialisations(plan, name)
     constants, references = emit_constants(plan, name)
     library = ["float_mode.h"] if uses_floats else []
+    library += ["processor.h"] if checks_processor else []
+    library += ["strings.h"] if has_large(plan) else []
     parts = [
         f"/* {title} */",
         f'#include "{name}.h"\n',
+        *(["#define S2C_REPRODUCIBLE\n"] if reproducible else ()),
         *paste_sources(folder("kernels") / language, library, kernels),
         *constants,
         *(emit_specialisation(each) for each in unique(specials)),
@@ -150,7 +171,17 @@ def emit_source(plan: Plan, name: str, title: str, language: str) -> str:
     ]
     if plan.resets:
         parts.append(emit_reset(plan, name, specials[len(plan.calls) :], references))
+    if checks_processor:
+        parts.append(SUPPORTED_SOURCE.format(name=name))
     return "\n".join(parts)
+
+
+SUPPORTED_SOURCE = """\
+S2C_ANY_PROCESSOR int32_t {name}_supported(void)
+{{
+    return s2c_has_instructions();
+}}
+"""
 
 
 def all_calls(plan: Plan) -> tuple[Call, ...]:
@@ -211,19 +242,53 @@ def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
     aligned = f" S2C_ALIGNED({plan.alignment})" if plan.alignment > alignment(plan.graph) else ""
     references: dict[int, str] = {}
     for index, call in enumerate(all_calls(plan)):
-        operands = [
-            (f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)
-        ]
-        for role, array in [*operands, *call.consts.items()]:
+        for role, array in arrays_of(call):
             digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
             key = (array.dtype.name, digest)
             if key not in names:
                 names[key] = f"{name}_{role}_{index}"
-                ctype = CTYPES[array.dtype.name]
-                head = f"static const {ctype} {names[key]}[{array.size}]{aligned} = {{"
-                definitions.append(f"/* {comment_text(call.layer)} */\n{head}\n{format_array(array)}\n}};\n")
-            references[id(array)] = names[key]
+                define = define_large if is_large(array) else define_array
+                definitions.append(f"/* {comment_text(call.layer)} */\n{define(array, names[key], aligned)}")
+            references[id(array)] = names[key] + (".values" if is_large(array) else "")
     return definitions, references
+
+
+def arrays_of(call: Call) -> list[tuple[str, np.ndarray]]:
+    """Its constants, each with its role in the call."""
+    operands = [
+        (f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)
+    ]
+    return [*operands, *call.consts.items()]
+
+
+def has_large(plan: Plan) -> bool:
+    return any(is_large(array) for call in all_calls(plan) for _, array in arrays_of(call))
+
+
+def is_large(array: np.ndarray) -> bool:
+    return array.size > READABLE
+
+
+def define_array(array: np.ndarray, name: str, aligned: str) -> str:
+    ctype = CTYPES[array.dtype.name]
+    return f"static const {ctype} {name}[{array.size}]{aligned} = {{\n{format_array(array)}\n}};\n"
+
+
+def define_large(array: np.ndarray, name: str, aligned: str) -> str:
+    """A union whose member `values` is the array, and whose other one holds the same bytes as strings."""
+    *rows, last = format_strings(array)
+    rest = array.nbytes - len(rows) * ROW_BYTES
+    members = [f"S2C_STRING(rest, [{rest}])"]
+    literals = f"    {last}\n"
+    if rows:
+        members.insert(0, f"S2C_STRING(rows, [{len(rows)}][{ROW_BYTES}])")
+        literals = "    {\n" + ",\n".join(rows) + "},\n" + literals
+    return (
+        "static const union {\n"
+        f"    struct {{\n        {'; '.join(members)};\n    }} bytes;\n"
+        f"    {CTYPES[array.dtype.name]} values[{array.size}];\n"
+        f"}} {name}{aligned} = {{{{\n{literals}}}}};\n"
+    )
 
 
 def format_param(value: int | float) -> str:

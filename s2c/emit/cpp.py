@@ -26,8 +26,8 @@ def namespace(name: str) -> str:
     return f"{name}_" if name in TAKEN else name
 
 
-def emit_cpp(plan: Plan, name: str, title: str) -> str:
-    """<name>.hpp, which includes <name>.h."""
+def emit_cpp(plan: Plan, name: str, title: str, checks_processor: bool = False) -> str:
+    """<name>.hpp, which includes <name>.h. checks_processor: with Net::supported."""
     space = namespace(name)
     inputs = list(zip(plan.graph.inputs, (node.layer for node in plan.graph.inputs), strict=True))
     outputs = list(zip(plan.graph.outputs, plan.graph.output_names, strict=True))
@@ -44,20 +44,21 @@ def emit_cpp(plan: Plan, name: str, title: str) -> str:
         "",
         f"namespace {space} {{",
         "",
-        "/* The net in an arena of its own, which holds its inputs and outputs: write all inputs before each",
-        "   run, and read the outputs before the next. Large nets belong on the heap, or in static memory. */",
+        "/* The net in an arena of its own, which holds its inputs and outputs: write all inputs before",
+        "   each run, and read the outputs before the next. A large one belongs on the heap. */",
         "class Net {",
         "public:",
         f"    static constexpr std::size_t arena_bytes = {plan.arena_bytes};",
         *constants,
         "",
         *([f"    Net() noexcept {{ {name}_reset(arena); }}", ""] if plan.states else ()),
+        *(supported_lines(name) if checks_processor else ()),
         f"    void run() noexcept {{ {name}_run(arena); }}",
         *(state_lines(name) if plan.states else ()),
         "",
         *accessors,
         "private:",
-        f"    alignas({ALIGNMENT}) unsigned char arena[{max(plan.arena_bytes, 1)}] = {{}};",
+        f"    alignas({ALIGNMENT}) unsigned char arena[{plan.arena_bytes}] = {{}};",
         "};",
         "",
         f"}} // namespace {space}",
@@ -65,6 +66,14 @@ def emit_cpp(plan: Plan, name: str, title: str) -> str:
         "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+def supported_lines(name: str) -> list[str]:
+    return [
+        "    /* Whether this processor has the instructions that the net needs: ask before the first run. */",
+        f"    static bool supported() noexcept {{ return {name}_supported() != 0; }}",
+        "",
+    ]
 
 
 def state_lines(name: str) -> list[str]:

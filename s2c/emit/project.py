@@ -23,7 +23,7 @@ class Golden:
     outputs: tuple[np.ndarray, ...]
 
 
-def emit_net_header(plan: Plan, name: str) -> str:
+def emit_net_header(plan: Plan, name: str, checks_processor: bool = False) -> str:
     """net.h, through which a target's harness finds the net; it lies one folder below <name>.h, which may
     be net.h too.
     """
@@ -33,6 +33,7 @@ def emit_net_header(plan: Plan, name: str) -> str:
             f"{{{offset}u, {node.type.bytes}u}}" for node, offset in zip(nodes, offsets, strict=True)
         )
 
+    supported = f"#define S2C_SUPPORTED {name}_supported\n" if checks_processor else ""
     reset = f"#define S2C_RESET {name}_reset\n" if plan.states else ""
     return (
         f'#include "../{name}.h"\n'
@@ -41,11 +42,11 @@ def emit_net_header(plan: Plan, name: str) -> str:
         f"#define S2C_ARENA_ALIGNMENT {max(plan.alignment, 16)}\n"
         f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
         f"#define S2C_OUTPUTS {{{spans(plan.graph.outputs, plan.outputs)}}}\n"
-        f"{reset}"
+        f"{supported}{reset}"
     )
 
 
-def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
+def emit_main(plan: Plan, name: str, goldens: Sequence[Golden], checks_processor: bool = False) -> str:
     """A main that runs the golden inputs and returns 0 if all gave what the oracle gives."""
     count = len(goldens)
     parts = [
@@ -86,6 +87,7 @@ def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
         "int main(void)",
         "{",
         "    int failures = 0;",
+        *(UNSUPPORTED.format(name=name).splitlines() if checks_processor else ()),
         *([f"    {name}_reset(&arena);"] if plan.states else ()),
         f"    for (int32_t golden = 0; golden < {count}; golden++) {{",
         *writes,
@@ -100,6 +102,12 @@ def emit_main(plan: Plan, name: str, goldens: Sequence[Golden]) -> str:
     ]
     return "\n".join(parts)
 
+
+UNSUPPORTED = """\
+    if (!{name}_supported()) {{
+        return 2; /* this processor lacks instructions of the net */
+    }}
+"""
 
 COMPARE_FLOAT = f"""/* Whether a value is off by more than {FLOAT_TOLERANCE} of the largest finite one. */
 static int differs_float(const float *found, const float *wanted, int32_t size)

@@ -21,8 +21,10 @@ RUST_TYPES = {
 }
 
 
-def emit_rust(plan: Plan, name: str, title: str) -> str:
-    """<name>.rs, a module without dependencies; where there is an operating system, std gives it a heap."""
+def emit_rust(plan: Plan, name: str, title: str, checks_processor: bool = False) -> str:
+    """<name>.rs, a module without dependencies; where there is an operating system, std gives it a heap.
+    checks_processor: with Net::supported.
+    """
     tensors = [
         ("input", index, node, node.layer, offset)
         for index, (node, offset) in enumerate(zip(plan.graph.inputs, plan.inputs, strict=True))
@@ -30,8 +32,9 @@ def emit_rust(plan: Plan, name: str, title: str) -> str:
     outputs = zip(plan.graph.outputs, plan.graph.output_names, plan.outputs, strict=True)
     tensors += [("output", index, *each) for index, each in enumerate(outputs)]
     functions = [f"{name}_run", *([f"{name}_reset"] if plan.states else ())]
+    supported = [f"    pub fn {name}_supported() -> i32;"] if checks_processor else []
     sections = [
-        f"// {title}; for Rust 1.82 and later. Link {name}.c or the library that is built from it.",
+        f"// {title}; for Rust 1.82 and later, edition 2018 and later.\n// Link what is built from {name}.c.",
         "#![allow(dead_code)]\n\nuse core::ffi::c_void;",
         "\n".join(
             (
@@ -44,12 +47,14 @@ def emit_rust(plan: Plan, name: str, title: str) -> str:
             (
                 'unsafe extern "C" {',
                 *(f"    pub fn {function}(arena: *mut c_void);" for function in functions),
+                *supported,
                 "}",
             )
         ),
         NET.format(alignment=ALIGNMENT),
         "impl Net {",
         indented(STATEFUL if plan.states else STATELESS),
+        *([indented(SUPPORTED.format(name=name))] if checks_processor else ()),
         indented(CALL.format(what="Runs the net once.", method="run", function=f"{name}_run")),
     ]
     if plan.states:
@@ -75,8 +80,8 @@ def constants(role: str, index: int, node: Node) -> list[str]:
 
 
 def accessor(role: str, index: int, node: Node, layer: str, offset: int) -> str:
-    """A reference to the elements where they lie. The arena starts as zeros and every bit pattern is a value of
-    these types, so reading is safe at any time; offset is a multiple of the element's size.
+    """A reference to the elements where they lie. The arena starts as zeros and every bit pattern is a value
+    of these types, so reading is safe at any time; offset is a multiple of the element's size.
     """
     shape = " x ".join(map(str, node.type.shape)) or "scalar"
     ctype = RUST_TYPES[CTYPES[node.type.numpy.name]]
@@ -90,8 +95,8 @@ def accessor(role: str, index: int, node: Node, layer: str, offset: int) -> str:
     )
 
 
-NET = """/// The net in an arena of its own, which holds its inputs and outputs: write all inputs before each run, and
-/// read the outputs before the next.
+NET = """/// The net in an arena of its own, which holds its inputs and outputs: write all inputs before each
+/// run, and read the outputs before the next.
 #[repr(C, align({alignment}))]
 pub struct Net {{
     arena: [u8; ARENA_BYTES],
@@ -124,6 +129,11 @@ STATEFUL = """pub fn new() -> Self {
 """ + BOXED.format(
     result="let mut net = std::boxed::Box::from_raw(memory);\n        net.reset();\n        net"
 )
+
+SUPPORTED = """/// Whether this processor has the instructions that the net needs: ask before the first run.
+pub fn supported() -> bool {{
+    unsafe {{ {name}_supported() != 0 }}
+}}"""
 
 CALL = """/// {what}
 pub fn {method}(&mut self) {{

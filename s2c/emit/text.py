@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 UNSAFE = re.compile(r"[^A-Za-z0-9 _.:;,/()\[\]+=<>-]")
 LONGEST_COMMENT = 80
 ROW = 16
+ROW_BYTES = 4092  # of a string: C99 (5.2.4.1) promises 4095 characters, and 4092 are whole elements
 INT64_MIN = "(-9223372036854775807 - 1)"  # C has no negative literals
 # Keywords of C and C++, standard headers, which <name>.h would hide, and what CMake wants for itself.
 RESERVED = frozenset(
@@ -85,3 +88,33 @@ def join_rows(form: str, values: list[float] | list[str] | list[int]) -> str:
     whole, rest = divmod(len(values), ROW)
     rows = [row] * whole + ([", ".join([form] * rest)] if rest else [])
     return ("    " + ",\n    ".join(rows)) % tuple(values)
+
+
+def format_strings(array: np.ndarray) -> Iterator[str]:
+    """The array's bytes, little-endian, as string literals of ROW_BYTES each; the last has what is left.
+
+    A compiler reads a string some twenty times as fast as the same bytes in numbers.
+    """
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    flat = np.frombuffer(np.ascontiguousarray(little).tobytes(), np.uint8)
+    table = spellings()
+    for start in range(0, flat.size, ROW_BYTES):
+        row = flat[start : start + ROW_BYTES]
+        index = row.astype(np.intp)
+        index[:-1][row[1:] & 0xF8 == ord("0")] += 256  # "0" to "7" follows
+        yield '"' + table.take(index).tobytes().translate(None, b"\0").decode("ascii") + '"'
+
+
+@cache
+def spellings() -> np.ndarray:
+    """How each byte is written in a string literal, in up to four characters; then how it is where an octal
+    digit follows, which a shorter escape would take for its own.
+    """
+    return np.array([spell(byte, digits) for digits in (1, 3) for byte in range(256)])
+
+
+def spell(byte: int, digits: int) -> bytes:
+    character = chr(byte)
+    if character in '"\\?':  # of two question marks, C makes a trigraph
+        return f"\\{character}".encode()
+    return character.encode() if " " <= character <= "~" else f"\\{byte:0{digits}o}".encode()

@@ -14,14 +14,18 @@ from s2c.passes.fuse_clamp import fuse_clamp
 from s2c.passes.fuse_qdq import fuse_qdq
 from s2c.passes.lower import HasKernel, lower
 from s2c.passes.order_addends import order_addends
+from s2c.passes.sink_reshapes import sink_reshapes
+from s2c.passes.trim_windows import trim_windows
 
 # Each takes a Graph; those after LOWER see core ops and the source ops that the target has kernels for.
 SOURCE_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     cancel_transposes,
+    sink_reshapes,
     fold_batchnorm,
     fuse_qdq,
     fuse_clamp,
+    trim_windows,
     eliminate_dead_channels,
 )
 CORE_PASSES: tuple[Callable[[Graph], Graph], ...] = (fold_constants, expand_broadcasts, order_addends)

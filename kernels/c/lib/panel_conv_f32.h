@@ -52,10 +52,32 @@ S2C_INLINE void s2c_pad_f32(float *restrict to, const float *restrict image, s2c
     }
 }
 
+/* How the output of one group is walked: lines of rows, which lie `step` apart in the input. */
+typedef struct {
+    int32_t lines, line_step, rows, tiles; /* tiles: of rows, in a line */
+} s2c_lines;
+
+/* One block of columns, a literal: units are tiles of rows, line by line. */
+S2C_INLINE void s2c_panel_lines_f32(float *output, const float *input, const float *addend,
+                                    const float *weight, const float *bias, int32_t columns,
+                                    int32_t tile_rows, s2c_lines walk, s2c_range units, s2c_source_f32 from,
+                                    s2c_finish_f32 to)
+{
+    if (units.first >= units.last) {
+        return;
+    }
+    for (int32_t line = units.first / walk.tiles; line * walk.tiles < units.last; line++) {
+        const s2c_range tiles = s2c_range_in(units, line, walk.tiles);
+        const int32_t at = line * walk.rows * to.step;
+        s2c_panel_line_f32(output + at, input + line * walk.line_step, addend + at, weight, bias, walk.rows,
+                           tile_rows, columns, tiles.first, tiles.last, from, to);
+    }
+}
+
 /* One group of one image: input is its first channel under the first window. width: pixels in a row of the input. */
 S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const float *addend,
                                     const float *weight, const float *bias, int32_t columns, int32_t depth,
-                                    int32_t width, int32_t tile_rows, int32_t tile_columns,
+                                    int32_t width, int32_t tile_rows, int32_t tile_columns, s2c_range units,
                                     s2c_panel_window_f32 p, s2c_finish_f32 finish)
 {
     const int32_t row = width * p.channels;
@@ -69,30 +91,28 @@ S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const flo
                                    neighbours ? p.kernel_width * size : size,
                                    depth,
                                    down ? p.stride_height * row : p.stride_width * p.channels};
-    const int32_t lines = down ? 1 : p.output_height;
     const int32_t rows = down ? p.output_height : p.output_width;
-    const int32_t whole = columns / tile_columns * tile_columns;
-    for (int32_t n = 0; n < whole; n += tile_columns) {
-        for (int32_t line = 0; line < lines; line++) {
-            const int32_t to = line * rows * finish.step + n;
-            s2c_panel_line_f32(output + to, input + line * p.stride_height * row, addend + to,
-                               weight + n * depth, bias + n, rows, tile_rows, tile_columns, source, finish);
-        }
+    const s2c_lines walk = {down ? 1 : p.output_height, p.stride_height * row, rows,
+                            (rows + tile_rows - 1) / tile_rows};
+    const int32_t size_of_block = walk.lines * walk.tiles;
+    const int32_t whole = columns / tile_columns;
+    for (int32_t block = 0; block < whole; block++) {
+        const int32_t n = block * tile_columns;
+        s2c_panel_lines_f32(output + n, input, addend + n, weight + n * depth, bias + n, tile_columns,
+                            tile_rows, walk, s2c_range_in(units, block, size_of_block), source, finish);
     }
-    if (whole < columns) {
-        for (int32_t line = 0; line < lines; line++) {
-            const int32_t to = line * rows * finish.step + whole;
-            s2c_panel_line_f32(output + to, input + line * p.stride_height * row, addend + to,
-                               weight + whole * depth, bias + whole, rows, tile_rows, columns - whole, source,
-                               finish);
-        }
+    if (whole * tile_columns < columns) {
+        const int32_t n = whole * tile_columns;
+        s2c_panel_lines_f32(output + n, input, addend + n, weight + n * depth, bias + n, columns - n,
+                            tile_rows, walk, s2c_range_in(units, whole, size_of_block), source, finish);
     }
 }
 
+/* units: of image by group by block of columns by line by tile of rows, those that this call computes. */
 S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const float *addend, float *scratch,
                                    const float *weight, const float *bias, int32_t columns, int32_t depth,
-                                   int32_t tile_rows, int32_t tile_columns, s2c_panel_window_f32 p,
-                                   s2c_finish_f32 finish)
+                                   int32_t tile_rows, int32_t tile_columns, s2c_range units,
+                                   s2c_panel_window_f32 p, s2c_finish_f32 finish)
 {
     const int32_t covered_height = s2c_covered_height(p);
     const int32_t covered_width = s2c_covered_width(p);
@@ -100,8 +120,15 @@ S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const floa
         p.pad_top > 0 || p.pad_left > 0 || covered_height > p.height || covered_width > p.width;
     const int32_t panels = (columns + S2C_PANEL - 1) / S2C_PANEL;
     const int32_t pixels = p.output_height * p.output_width;
+    const int32_t rows = p.output_width == 1 ? p.output_height : p.output_width;
+    const int32_t size = (pixels / rows) * ((rows + tile_rows - 1) / tile_rows) *
+                         ((columns + tile_columns - 1) / tile_columns);
     for (int32_t b = 0; b < p.batch; b++) {
         const float *image = input + b * p.height * p.width * p.channels;
+        const s2c_range of_image = s2c_range_in(units, b, p.groups * size);
+        if (of_image.first >= of_image.last) {
+            continue;
+        }
         if (padded) {
             s2c_pad_f32(scratch, image, p);
         }
@@ -109,8 +136,8 @@ S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const floa
             const int32_t to = b * pixels * finish.step + g * columns;
             s2c_panel_group_f32(output + to, (padded ? scratch : image) + g * (p.channels / p.groups),
                                 addend + to, weight + g * panels * S2C_PANEL * depth, bias + g * columns,
-                                columns, depth, padded ? covered_width : p.width, tile_rows, tile_columns, p,
-                                finish);
+                                columns, depth, padded ? covered_width : p.width, tile_rows, tile_columns,
+                                s2c_range_in(of_image, g, size), p, finish);
         }
     }
 }

@@ -90,20 +90,36 @@ S2C_INLINE void s2c_panel_tile_f32(float *output, const float *input, const floa
     }
 }
 
-/* One line of `rows` rows, tile by tile; the last tile has what is left. columns is a literal. */
+/* The tiles first .. last of a line of `rows` rows; the line's last tile has what is left. columns is a literal. */
 S2C_INLINE void s2c_panel_line_f32(float *output, const float *input, const float *addend,
                                    const float *weight, const float *bias, int32_t rows, int32_t tile_rows,
-                                   int32_t columns, s2c_source_f32 from, s2c_finish_f32 to)
+                                   int32_t columns, int32_t first, int32_t last, s2c_source_f32 from,
+                                   s2c_finish_f32 to)
 {
-    const int32_t whole = rows / tile_rows * tile_rows;
-    for (int32_t r = 0; r < whole; r += tile_rows) {
+    const int32_t whole = rows / tile_rows;
+    for (int32_t tile = first; tile < (last < whole ? last : whole); tile++) {
+        const int32_t r = tile * tile_rows;
         s2c_panel_tile_f32(output + r * to.step, input + r * from.step, addend + r * to.step, weight, bias,
                            tile_rows, columns, from, to);
     }
-    if (whole < rows) {
-        s2c_panel_tile_f32(output + whole * to.step, input + whole * from.step, addend + whole * to.step,
-                           weight, bias, rows - whole, columns, from, to);
+    if (whole * tile_rows < rows && first <= whole && last > whole) {
+        const int32_t r = whole * tile_rows;
+        s2c_panel_tile_f32(output + r * to.step, input + r * from.step, addend + r * to.step, weight, bias,
+                           rows - r, columns, from, to);
     }
+}
+
+/* A range of units, cut to those of one of several equal parts that follow each other: unit 0 is the part's first. */
+typedef struct {
+    int32_t first, last;
+} s2c_range;
+
+S2C_INLINE s2c_range s2c_range_in(s2c_range all, int32_t part, int32_t size)
+{
+    const int32_t first = all.first - part * size;
+    const int32_t last = all.last - part * size;
+    const s2c_range found = {first < 0 ? 0 : first, last > size ? size : last};
+    return found;
 }
 
 #endif

@@ -6,10 +6,10 @@
 
 /* 1 where the compiler defines the macro, as 1, else 0. */
 #define S2C_IS_DEFINED(macro) S2C_LOOK_AT(macro)
-#define S2C_LOOK_AT(value) S2C_TAKE_SECOND(S2C_IS_##value 1, 0, 0)
+#define S2C_LOOK_AT(value) S2C_CHOOSE(S2C_IS_##value 1, 0)
 #define S2C_IS_1 0,
-#define S2C_TAKE_SECOND(first, ...) S2C_TAKE_FIRST(__VA_ARGS__, 0)
-#define S2C_TAKE_FIRST(first, ...) first
+#define S2C_CHOOSE(...) S2C_SECOND(__VA_ARGS__, 0)
+#define S2C_SECOND(first, second, ...) second
 
 #define S2C_BIT(macro, bit) ((uint32_t)S2C_IS_DEFINED(macro) << (bit))
 

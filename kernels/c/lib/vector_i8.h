@@ -25,6 +25,13 @@
 #define S2C_RAISED 0
 #endif
 
+/* Before a loop with literal bounds over vectors that are to stay in registers. */
+#if defined(__clang__)
+#define S2C_UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define S2C_UNROLLED _Pragma("GCC unroll 32")
+#endif
+
 typedef int32_t s2c_ints __attribute__((vector_size(4 * S2C_INTS)));
 typedef int32_t s2c_ints_at __attribute__((vector_size(4 * S2C_INTS), aligned(4), may_alias));
 typedef uint32_t s2c_words __attribute__((vector_size(4 * S2C_INTS)));
@@ -273,13 +280,14 @@ S2C_INLINE s2c_ints s2c_join_high(s2c_longs even, s2c_longs odd)
    is above 0. */
 S2C_INLINE s2c_longs s2c_shift_longs(s2c_longs x, s2c_longs right, s2c_longs is_right)
 {
-    const s2c_longs half = ((is_right << 0) << right) >> 1;
+    const s2c_longs half = (is_right << right) >> 1;
     return (x + half + ((x >> 63) & -is_right)) >> right;
 }
 
-/* lib/requantize.h's s2c_scale of each lane. With no headroom, sums need more than 32 bits. */
+/* lib/requantize.h's s2c_scale of each lane; exact above 0 alone where only_positive is 1, else everywhere. With no
+   headroom, sums need more than 32 bits. */
 S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shift, int32_t least_shift,
-                                   int32_t most_shift, int32_t headroom)
+                                   int32_t most_shift, int32_t headroom, int32_t only_positive)
 {
     const s2c_ints zero = s2c_all_ints(0);
     const s2c_ints is_left = shift > zero;
@@ -291,12 +299,18 @@ S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shi
         x = (s2c_ints)((s2c_words)x << (s2c_words)left);
     }
     if (headroom != 0) {
-        const s2c_longs round = (s2c_longs){0} + INT64_C(0x80000000);
-        x = s2c_add_ints(x, x);
-        const s2c_ints high = s2c_join_high(s2c_multiply_even(x, multiplier) + round,
-                                            s2c_multiply_even(s2c_odd(x), s2c_odd(multiplier)) + round);
         const s2c_ints half = (s2c_ints)(((s2c_words){0} + 1u) << (s2c_words)right >> 1);
-        return least_shift < 0 ? (high + half + ((high >> 31) & some)) >> right : high;
+        const s2c_long_words early = (s2c_long_words)(only_positive != 0 ? half : zero);
+        const s2c_longs even_round = (s2c_longs)((early << 32) + UINT64_C(0x80000000));
+        const s2c_longs odd_round = (s2c_longs)((early >> 32 << 32) + UINT64_C(0x80000000));
+        x = s2c_add_ints(x, x);
+        const s2c_longs even = s2c_multiply_even(x, multiplier) + even_round;
+        const s2c_longs odd = s2c_multiply_even(s2c_odd(x), s2c_odd(multiplier)) + odd_round;
+        const s2c_ints high = s2c_join_high(even, odd);
+        if (least_shift >= 0) {
+            return high;
+        }
+        return (only_positive != 0 ? high : high + half + ((high >> 31) & some)) >> right;
     }
     const s2c_longs round = (s2c_longs){0} + INT64_C(0x40000000);
     const s2c_longs even = (s2c_multiply_even(x, multiplier) + round) >> 31;
@@ -324,12 +338,13 @@ S2C_INLINE s2c_ints s2c_scale_ints_once(s2c_ints x, s2c_ints multiplier, s2c_int
 }
 
 S2C_INLINE s2c_ints s2c_rescale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shift, int32_t least_shift,
-                                     int32_t most_shift, int32_t headroom, int32_t once)
+                                     int32_t most_shift, int32_t headroom, int32_t once,
+                                     int32_t only_positive)
 {
     if (once != 0) {
         return s2c_scale_ints_once(x, multiplier, shift);
     }
-    return s2c_scale_ints(x, multiplier, shift, least_shift, most_shift, headroom);
+    return s2c_scale_ints(x, multiplier, shift, least_shift, most_shift, headroom, only_positive);
 }
 
 #endif

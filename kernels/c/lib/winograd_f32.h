@@ -152,7 +152,8 @@ S2C_INLINE void s2c_winograd_inputs(float *to, const float *image, int32_t first
 
 S2C_INLINE void s2c_winograd_outputs(float *output, const float *addend, const float *from, const float *bias,
                                      int32_t first, int32_t count, int32_t apart, int32_t columns,
-                                     s2c_winograd w, s2c_panel_window_f32 p, s2c_finish_f32 finish)
+                                     int32_t begin, int32_t end, s2c_winograd w, s2c_panel_window_f32 p,
+                                     s2c_finish_f32 finish)
 {
     const int32_t row = p.output_width * finish.step;
     const int32_t whole = columns / S2C_FLOATS * S2C_FLOATS;
@@ -161,11 +162,11 @@ S2C_INLINE void s2c_winograd_outputs(float *output, const float *addend, const f
         const int32_t y = tile / w.tiles_across * 4;
         const int32_t x = tile % w.tiles_across * 4;
         const int32_t place = y * row + x * finish.step;
-        for (int32_t n = 0; n < whole; n += S2C_FLOATS) {
+        for (int32_t n = begin; n < (end < whole ? end : whole); n += S2C_FLOATS) {
             s2c_winograd_tile_output(output + place + n, addend + place + n, from + i * columns + n, bias + n,
                                      apart, row, S2C_FLOATS, p.output_height - y, p.output_width - x, finish);
         }
-        if (whole < columns) {
+        if (whole < columns && end > whole) {
             s2c_winograd_tile_output(output + place + whole, addend + place + whole,
                                      from + i * columns + whole, bias + whole, apart, row, columns - whole,
                                      p.output_height - y, p.output_width - x, finish);
@@ -198,44 +199,74 @@ S2C_INLINE void s2c_winograd_columns(float *to, const float *input, const float 
     }
 }
 
-S2C_INLINE void s2c_winograd_f32(float *output, const float *input, const float *addend, float *scratch,
-                                 const float *weight, const float *bias, int32_t columns, int32_t tile_rows,
-                                 int32_t tile_columns, s2c_panel_window_f32 p, s2c_finish_f32 finish)
+/* Of the 36 products of a block of tiles, the columns from .. to. */
+S2C_INLINE void s2c_winograd_products(float *products, const float *transformed, const float *weight,
+                                      int32_t count, int32_t columns, int32_t from, int32_t to,
+                                      int32_t tile_rows, int32_t tile_columns, int32_t apart_in,
+                                      int32_t apart_out, s2c_source_f32 source)
 {
-    const s2c_winograd w = s2c_winograd_of(columns, tile_rows, p);
-    const int32_t tiles = w.tiles_down * w.tiles_across;
-    const int32_t apart_in = w.block * p.channels + S2C_APART;
-    const int32_t apart_out = w.block * columns + S2C_APART;
     const int32_t panels = (columns + S2C_PANEL - 1) / S2C_PANEL;
     const int32_t whole = columns / tile_columns * tile_columns;
+    for (int32_t i = 0; i < 36; i++) {
+        const float *x = transformed + i * apart_in;
+        const float *w = weight + i * panels * S2C_PANEL * source.depth;
+        float *y = products + i * apart_out;
+        for (int32_t n = from; n < (to < whole ? to : whole); n += tile_columns) {
+            s2c_winograd_columns(y + n, x, w + n * source.depth, count, tile_rows, tile_columns, columns,
+                                 source);
+        }
+        if (whole < columns && to > whole) {
+            s2c_winograd_columns(y + whole, x, w + whole * source.depth, count, tile_rows, columns - whole,
+                                 columns, source);
+        }
+    }
+}
+
+/* The columns from .. to of the tiles first .. last of one image, which is padded already. */
+S2C_INLINE void s2c_winograd_part(float *output, const float *addend, float *scratch, const float *weight,
+                                  const float *bias, int32_t columns, int32_t from, int32_t to, int32_t first,
+                                  int32_t last, int32_t tile_rows, int32_t tile_columns, s2c_winograd w,
+                                  s2c_panel_window_f32 p, s2c_finish_f32 finish)
+{
+    const int32_t apart_in = w.block * p.channels + S2C_APART;
+    const int32_t apart_out = w.block * columns + S2C_APART;
     const s2c_source_f32 source = {1, 0, 1, 0, p.channels, p.channels, p.channels};
     float *transformed = scratch + (4 * w.tiles_down + 2) * w.width * p.channels;
     float *products = transformed + 36 * apart_in;
+    for (int32_t tile = first; tile < last; tile += w.block) {
+        const int32_t count = last - tile < w.block ? last - tile : w.block;
+        s2c_winograd_inputs(transformed, scratch, tile, count, apart_in, w, p);
+        s2c_winograd_products(products, transformed, weight, count, columns, from, to, tile_rows,
+                              tile_columns, apart_in, apart_out, source);
+        s2c_winograd_outputs(output, addend, products, bias, tile, count, apart_out, columns, from, to, w, p,
+                             finish);
+    }
+}
+
+/* units: of image by block of columns or, where there is but one block, by tile, those that this call computes. */
+S2C_INLINE void s2c_winograd_f32(float *output, const float *input, const float *addend, float *scratch,
+                                 const float *weight, const float *bias, int32_t columns, int32_t tile_rows,
+                                 int32_t tile_columns, s2c_range units, s2c_panel_window_f32 p,
+                                 s2c_finish_f32 finish)
+{
+    const s2c_winograd w = s2c_winograd_of(columns, tile_rows, p);
+    const int32_t tiles = w.tiles_down * w.tiles_across;
+    const int32_t blocks = (columns + tile_columns - 1) / tile_columns;
     s2c_panel_window_f32 room = p;
     room.output_height = 4 * w.tiles_down;
     room.output_width = 4 * w.tiles_across;
     for (int32_t b = 0; b < p.batch; b++) {
         const int32_t at = b * p.output_height * p.output_width * finish.step;
-        s2c_pad_f32(scratch, input + b * p.height * p.width * p.channels, room);
-        for (int32_t first = 0; first < tiles; first += w.block) {
-            const int32_t count = tiles - first < w.block ? tiles - first : w.block;
-            s2c_winograd_inputs(transformed, scratch, first, count, apart_in, w, p);
-            for (int32_t i = 0; i < 36; i++) {
-                const float *x = transformed + i * apart_in;
-                const float *from = weight + i * panels * S2C_PANEL * p.channels;
-                float *to = products + i * apart_out;
-                for (int32_t n = 0; n < whole; n += tile_columns) {
-                    s2c_winograd_columns(to + n, x, from + n * p.channels, count, tile_rows, tile_columns,
-                                         columns, source);
-                }
-                if (whole < columns) {
-                    s2c_winograd_columns(to + whole, x, from + whole * p.channels, count, tile_rows,
-                                         columns - whole, columns, source);
-                }
-            }
-            s2c_winograd_outputs(output + at, addend + at, products, bias, first, count, apart_out, columns,
-                                 w, p, finish);
+        const s2c_range part = s2c_range_in(units, b, blocks > 1 ? blocks : tiles);
+        const int32_t to = part.last * tile_columns;
+        if (part.first >= part.last) {
+            continue;
         }
+        s2c_pad_f32(scratch, input + b * p.height * p.width * p.channels, room);
+        s2c_winograd_part(output + at, addend + at, scratch, weight, bias, columns,
+                          blocks > 1 ? part.first * tile_columns : 0,
+                          blocks > 1 && to < columns ? to : columns, blocks > 1 ? 0 : part.first,
+                          blocks > 1 ? tiles : part.last, tile_rows, tile_columns, w, p, finish);
     }
 }
 

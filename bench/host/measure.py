@@ -1,0 +1,156 @@
+"""A Net to one row of results: each runtime in its own process, calls interleaved, outputs compared."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nets import BF16, F32, Net
+from peak import call_macs, open_peak
+
+import s2c
+from s2c.artifact import GOLDEN
+from s2c.determinism.peers import PEERS, Settings, open_compiled
+from s2c.determinism.turns import Entry, Pace, probe, take_turns, turn_calls
+from s2c.determinism.worker import Job, Worker, WorkerError
+
+OWN, PEAK = "s2c", "peak"
+RUNTIMES = ("onnxruntime", "openvino", "litert")  # beside s2c, in the table's order
+INPUT_SEED = 0
+TURN_SECONDS = 0.002
+MOST_CALLS = 1000  # of a turn
+
+
+def own_lacks(precision: str, threads: int) -> str | None:
+    """Why s2c has no figure in a row."""
+    if precision == BF16:
+        return "s2c has no --precision bf16"
+    return "s2c has no --threads" if threads > 1 else None
+
+
+def peer_files(net: Net) -> dict[str, Path]:
+    """The file that each peer takes; those without one, or without the precision, are left out."""
+    files = {"onnxruntime": net.onnx, "openvino": net.onnx, "litert": net.tflite}
+    return {
+        name: path
+        for name, path in files.items()
+        if path is not None and (net.precision != BF16 or BF16 in PEERS[name].precisions)
+    }
+
+
+def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Path) -> dict[str, Any]:
+    """A JSON document. A runtime that fails has an "error" in the place of figures."""
+    settings = Settings(threads, BF16 if net.precision == BF16 else F32)
+    runtimes: dict[str, dict[str, Any]] = {}
+    row: dict[str, Any] = {
+        "net": net.name,
+        "precision": net.precision,
+        "threads": threads,
+        "made": net.made,
+        "runtimes": runtimes,
+    }
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "net"
+        jobs = [Job(name, path, PEERS[name].open, settings, cores) for name, path in peer_files(net).items()]
+        started = time.monotonic()
+        with s2c.compile(net.own) as program:
+            row["macs"] = program.manifest["source_macs"]
+            row["compile_seconds"] = time.monotonic() - started
+            lack = own_lacks(net.precision, threads)
+            if lack is None:
+                program.save(folder)
+                jobs.append(Job(OWN, folder, open_compiled, settings, cores))
+            else:
+                runtimes[OWN] = {"error": lack}
+        workers = {}
+        for job in jobs:
+            try:
+                worker = stack.enter_context(Worker(job))
+                source = net.own if job.runtime == OWN else job.path
+                runtimes[job.runtime] = compare_outputs(worker, source, net.tflite)
+            except WorkerError as problem:
+                runtimes[job.runtime] = {"error": str(problem)}
+            else:
+                workers[job.runtime] = worker
+        if OWN in workers:
+            runtimes[OWN] |= compare_goldens(workers[OWN], folder)
+        macs = call_macs(peak, net.precision)
+        if macs:
+            job = Job(PEAK, peak, open_peak, Settings(1, net.precision), cores[:1])
+            workers[PEAK] = stack.enter_context(Worker(job))
+        calls = {
+            name: turn_calls(probe(worker), TURN_SECONDS, MOST_CALLS) for name, worker in workers.items()
+        }
+        times = take_turns({name: Entry(worker) for name, worker in workers.items()}, calls, pace)
+    if macs:
+        row["peak_gmacs"] = macs / float(times.pop(PEAK).min())
+    for name, each in times.items():
+        runtimes[name] |= summarise(each)
+    return row
+
+
+def summarise(nanoseconds: np.ndarray) -> dict[str, float]:
+    return {
+        "calls": len(nanoseconds),
+        "minimum_microseconds": float(nanoseconds.min()) / 1000,
+        "median_microseconds": float(np.median(nanoseconds)) / 1000,
+    }
+
+
+# outputs
+
+
+def draw_inputs(shapes: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> list[np.ndarray]:
+    """Of every runtime the same: floats around 0, integers over their whole range."""
+    source = np.random.default_rng(INPUT_SEED)
+    return [draw(source, shape, dtype) for shape, dtype in shapes]
+
+
+def draw(source: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    if dtype.kind == "f":
+        return source.normal(size=shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return source.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+
+def compare_outputs(worker: Worker, model: Path, tflite: Path | None) -> dict[str, Any]:
+    """Against the plainest run of the same file: onnxruntime unoptimised, or LiteRT's reference kernels."""
+    inputs = draw_inputs(worker.ask("shapes"))
+    name = "litert" if model == tflite else "onnxruntime"
+    job = Job(f"{name}, reference", model, PEERS[name].open, Settings(is_reference=True))
+    with Worker(job) as reference:
+        wanted = reference.ask("run", inputs)
+    found = worker.ask("run", inputs)
+    return {"reference": job.runtime, **compare(wanted, found)}
+
+
+def compare_goldens(worker: Worker, folder: Path) -> dict[str, Any]:
+    """Of s2c alone: against its oracle, to the bit or in the largest error."""
+    with np.load(folder / GOLDEN) as goldens:
+        inputs = [goldens[key][0] for key in sorted(goldens.files, key=index_of) if key.startswith("input")]
+        wanted = [goldens[key][0] for key in sorted(goldens.files, key=index_of) if key.startswith("output")]
+    found = worker.ask("run", inputs)
+    worker.ask("write", draw_inputs(worker.ask("shapes")))
+    return {"oracle": compare(wanted, found)}
+
+
+def index_of(key: str) -> int:
+    return int(key.rsplit("_", 1)[1])
+
+
+def compare(wanted: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Mapping[str, Any]:
+    """error: the largest difference, of floats as a share of the largest value, of integers in steps."""
+    errors = [0.0]
+    is_exact = True
+    for a, b in zip(wanted, found, strict=True):
+        a64, b64 = a.reshape(-1).astype(np.float64), b.reshape(-1).astype(np.float64)
+        scale = float(np.abs(a64).max(initial=1e-30)) if a.dtype.kind == "f" else 1.0
+        errors.append(float(np.abs(a64 - b64).max(initial=0)) / scale)  # NaN stays NaN
+        is_exact &= bool((a64 == b64).all())
+    is_float = any(array.dtype.kind == "f" for array in wanted)
+    return {"error": float(np.max(errors)), "unit": "share" if is_float else "steps", "exact": is_exact}

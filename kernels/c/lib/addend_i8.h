@@ -1,0 +1,38 @@
+/* lib/addend.h's addition on vectors: of fresh results and stored addends. */
+#ifndef S2C_ADDEND_I8_H
+#define S2C_ADDEND_I8_H
+#include "addend.h"
+#include "vector_i8.h"
+
+/* s2c_scale of x * 2^20 for x of nine bits and a sign. All of TFLite's additions have one operand with the multiplier
+   1/2 and the shift 0. */
+S2C_INLINE s2c_ints s2c_scale_operand(s2c_ints x, int32_t multiplier, int32_t shift)
+{
+    if (multiplier == 1 << 30 && shift == 0) {
+        return x << 19;
+    }
+    return s2c_scale_ints(x << 20, s2c_all_ints(multiplier), s2c_all_ints(shift), shift, shift, 1, 0);
+}
+
+/* The sum of the products, at most 2^41, shifted right. */
+S2C_INLINE s2c_longs s2c_add_longs(s2c_ints a, s2c_ints b, s2c_addend p)
+{
+    const s2c_longs left = s2c_multiply_even(a, s2c_all_ints(p.a_multiplier));
+    const s2c_longs right = s2c_multiply_even(b, s2c_all_ints(p.b_multiplier));
+    return (left + right + (INT64_C(1) << (p.shift - 1))) >> p.shift;
+}
+
+/* x: a less its zero point. The sum is neither clamped nor moved to its zero point. */
+S2C_INLINE s2c_ints s2c_add_addend(s2c_ints x, s2c_ints b, s2c_addend p)
+{
+    const s2c_ints y = b - p.b_zero;
+    if (p.once) {
+        return s2c_join_low(s2c_add_longs(x, y, p), s2c_add_longs(s2c_odd(x), s2c_odd(y), p));
+    }
+    const s2c_ints sum =
+        s2c_scale_operand(x, p.a_multiplier, p.a_shift) + s2c_scale_operand(y, p.b_multiplier, p.b_shift);
+    return s2c_scale_ints(sum, s2c_all_ints(p.multiplier), s2c_all_ints(p.shift), p.shift, p.shift, 1,
+                          p.lo >= p.zero);
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* output[i] = clamp(a[i] * b[j]), where b is indexed by the middle of three axes.
+   in place: a
+   needs: vector
+   Constant: selects, no branch. */
+#include "lib/zip_f32.h"
+
+S2C_INLINE void mul_f32_vector(float *output, const float *a, const float *b, int32_t outer, int32_t middle,
+                               int32_t inner, float mul_lo, float mul_hi)
+{
+    S2C_ZIP_FLOATS(s2c_clamp_floats(x * y, mul_lo, mul_hi))
+}

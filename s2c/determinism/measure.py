@@ -1,0 +1,180 @@
+"""A compiled folder, and peers with the same net, to a document that says how steady each runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import date
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2c.determinism.peers import PEERS, check_peers, open_compiled, pick_model
+from s2c.determinism.probe import COUNTED_CALLS, is_throttled, open_spin, quiet_core
+from s2c.determinism.statistics import spread
+from s2c.determinism.turns import Entry, Pace, probe, take_turns, turn_calls
+from s2c.determinism.valgrind import count_by_valgrind
+from s2c.determinism.worker import Job, Worker, WorkerError
+from s2c.errors import error
+from s2c.inputs import FLOATS, filled, highest, lowest, random_array
+from s2c.ir import DTYPES, Type
+from s2c.program import read_manifest
+from s2c.target import load_target
+
+CALLS = 20_000
+OWN, EMPTY = "s2c", "empty loop"
+SEED = 0
+TURN_SECONDS = 0.002
+SKIPPED = 3
+REST = 0.25  # so that real-time processes take no more than four fifths of a core
+HOSTILE = {"subnormal": "subnormal", "NaN": "not a number", "infinity": "infinity"}
+TURNS = 20  # at least
+PAGE_PACKAGES = ("jinja2", "matplotlib")
+
+Shapes = Sequence[tuple[tuple[int, ...], np.dtype[Any]]]
+Times = Mapping[str, np.ndarray]
+
+
+def check_packages() -> None:
+    """CompileError where what draws the page is not installed."""
+    missing = [name for name in PAGE_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        do = "pip install 's2c[report]', or leave -o out"
+        raise error("-o", f"the Python modules {', '.join(PAGE_PACKAGES)}", f"no {', '.join(missing)}", do)
+
+
+def find_models(folder: Path, manifest: Mapping[str, Any], given: Sequence[Path]) -> list[Path]:
+    """What peers may load: the files of --model first, then the model that the folder holds."""
+    for path in given:
+        if not path.is_file():
+            raise error(f"--model {path}", "a model file", "no such file", "name the file of the same net")
+    return [*given, folder / manifest["model"]["file"]]
+
+
+def measure_determinism(
+    folder: Path,
+    against: Sequence[str],
+    models: Sequence[Path],
+    calls: int,
+    say: Callable[..., None] = lambda text, done=None: None,
+) -> tuple[dict[str, Any], Times]:
+    """The document, and nanoseconds of each call by its entry's name.
+
+    All runtimes are timed in one run, each in a process of its own, on one core, in turns of random order.
+    CompileError where a peer is unknown, not installed, has no model, or cannot load it.
+    """
+    manifest = read_manifest(folder)
+    if load_target(manifest["target"]).emulated:
+        do = "compile with --target host; s2c bench counts the instructions of this one"
+        raise error("--determinism", "a net for this machine", f"one for {manifest['target']}", do)
+    peers = check_peers(against)
+    found = find_models(folder, manifest, models)
+    cores = (quiet_core(),)
+    jobs = [Job(OWN, folder, open_compiled, cores=cores, is_settled=True)] + [
+        Job(name, pick_model(name, found), PEERS[name].open, cores=cores, is_settled=True) for name in peers
+    ]
+    with ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        for job in jobs:
+            say(f"loading {job.runtime}")
+            workers[job.runtime] = stack.enter_context(load(job))
+        entries = {name: Entry(worker, own_inputs(worker)) for name, worker in workers.items()}
+        refuse_other_nets(manifest, entries)
+        kinds = [Type(tuple(each["shape"]), each["dtype"]) for each in manifest["inputs"]]
+        hostile = hostile_inputs(kinds)
+        for name, arrays in hostile.items():
+            entries[f"{OWN}, {name}"] = Entry(workers[OWN], arrays)
+        nanoseconds = probe(workers[OWN])
+        spin = Job(EMPTY, Path(), partial(open_spin, nanoseconds=nanoseconds), cores=cores, is_settled=True)
+        workers[EMPTY] = stack.enter_context(load(spin))
+        entries[EMPTY] = Entry(workers[EMPTY])
+        each_turn = turn_calls(nanoseconds, TURN_SECONDS, max(1, calls // TURNS))
+        rest = REST if not workers[OWN].granted["SCHED_FIFO"] and is_throttled() else 0.0
+        pace = Pace(math.ceil(calls / each_turn), skipped=SKIPPED, rest=rest)
+        times = take_turns(
+            entries, dict.fromkeys(entries, each_turn), pace, SEED, partial(say, "timing in turns")
+        )
+        say("counting")
+        counts = {name: worker.ask("count") for name, worker in workers.items()}
+        granted = {name: worker.granted for name, worker in workers.items()}
+        own = entries[OWN].inputs or ()
+    times = {name: each[:calls] for name, each in times.items()}
+    document = {
+        "net": manifest["name"],
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "versions": {OWN: metadata.version("s2c")}
+        | {name: metadata.version(PEERS[name].distribution) for name in peers},
+        "core": cores[0],
+        "cores": os.cpu_count(),
+        "calls": calls,
+        "turn": each_turn,
+        "skipped": SKIPPED,
+        "rest": rest,
+        "counted_calls": COUNTED_CALLS,
+        "granted": granted,
+        "valgrind": count_by_valgrind(folder, {"normal": own, **hostile}),
+        "entries": [
+            {"name": name, **asdict(spread(each)), **counts.get(name, {})} for name, each in times.items()
+        ],
+    }
+    return document, times
+
+
+def load(job: Job) -> Worker:
+    try:
+        return Worker(job)
+    except WorkerError as problem:
+        what = f"--against {job.runtime}" if job.runtime in PEERS else job.runtime
+        do = "leave it out, or give it the same net in another file with --model"
+        raise error(what, f"a runtime that loads {job.path.name}", str(problem), do) from None
+
+
+def refuse_other_nets(manifest: Mapping[str, Any], entries: Mapping[str, Entry]) -> None:
+    """By the sizes of their inputs: formats name shapes differently."""
+    wanted = [math.prod(each["shape"]) for each in manifest["inputs"]]
+    for name, entry in entries.items():
+        found = [array.size for array in entry.inputs or ()]
+        if found != wanted:
+            do = "give it the same net with --model"
+            raise error(f"--against {name}", f"inputs of {wanted} elements", str(found), do)
+
+
+# inputs
+
+
+def draw_inputs(shapes: Shapes) -> tuple[np.ndarray, ...]:
+    """The same for every runtime that has the same shapes: floats around 0, integers over their range."""
+    names = {np.dtype(kind): name for name, kind in DTYPES.items()}
+    source = np.random.default_rng(SEED)
+    return tuple(random_array(Type(shape, names[dtype]), source, 1.0) for shape, dtype in shapes)
+
+
+def own_inputs(worker: Worker) -> tuple[np.ndarray, ...]:
+    return draw_inputs(worker.ask("shapes"))
+
+
+def hostile_inputs(kinds: Sequence[Type]) -> dict[str, tuple[np.ndarray, ...]]:
+    """By name: what slows ordinary programs; extremes where no input is of floats."""
+    if any(kind.numpy.kind == "f" for kind in kinds):
+        return {
+            name: tuple(filled(kind, FLOATS[value] if kind.numpy.kind == "f" else 0) for kind in kinds)
+            for name, value in HOSTILE.items()
+        }
+    extremes = {"lowest": lowest, "highest": highest}
+    return {name: tuple(filled(kind, of(kind)) for kind in kinds) for name, of in extremes.items()}
+
+
+def machine() -> str:
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.*)$", info.read_text(), re.MULTILINE) if info.exists() else []
+    return f"{names[0] if names else platform.machine()}, {platform.system()} {platform.release()}"
