@@ -38,6 +38,7 @@ bench: setup
 	$(BIN)/python bench/readme_tables.py
 	$(BIN)/python bench/onnx_coverage.py
 	$(BIN)/python bench/model_table.py
+	$(BIN)/python bench/host/run.py --readme
 
 lint: setup
 	$(BIN)/ruff check .

@@ -32,6 +32,7 @@ def compile(
     states: Mapping[str, str] | None = None,
     example_inputs: Sequence[Any] | None = None,
     reproducible: bool = False,
+    threads: int = 1,
     **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
@@ -40,7 +41,7 @@ def compile(
     dims sets unknown dimensions by name, consts binds inputs by name, name is the prefix of every symbol (by
     default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
     each with the output that holds its value for the next call: the program keeps them. reproducible: floats
-    give the same bits on every processor.
+    give the same bits on every processor. threads: that share what is large enough.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -54,7 +55,9 @@ def compile(
     refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
     with model_path(model, example_inputs) as path:
-        request = make_request(path, target, name, sizes, consts, cc, states, reproducible=reproducible)
+        request = make_request(
+            path, target, name, sizes, consts, cc, states, reproducible=reproducible, threads=threads
+        )
         recipe = make_recipe(request, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")
         write_adapted(recipe, Path(temporary.name))

@@ -27,7 +27,7 @@ from s2c.driver import (
 )
 from s2c.emit.c_family import emit_header, emit_source, specialisations
 from s2c.emit.cpp import emit_cpp
-from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
+from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header, emit_team
 from s2c.emit.rust import emit_rust
 from s2c.emit.text import comment_text
 from s2c.errors import error
@@ -98,8 +98,9 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
         f"{name}.hpp": emit_cpp(plan, name, title, checked),
         f"{name}.rs": emit_rust(plan, name, title, checked),
         "main.c": emit_main(plan, name, goldens, checked),
-        "CMakeLists.txt": emit_cmake(name),
+        "CMakeLists.txt": emit_cmake(name, bool(plan.stages)),
         f"{BUILD}/net.h": emit_net_header(plan, name, checked),
+        **(emit_team(name) if plan.stages else {}),
     }
 
 
@@ -233,6 +234,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "states": dict(sorted(request.states.items())),
             "last_states": request.last_states,
             "reproducible": request.reproducible,
+            "threads": request.threads,
             "sha256": request.digest(),
         },
         "versions": versions(request),
@@ -255,6 +257,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "source_macs": cost.macs(compilation.source),
         "matmul_share": cost.matmul_share(plan.graph),
         "parameters": cost.parameters(plan.graph.nodes()),
+        "threads": plan.threads,
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.lower_bound,
         "stack_bytes": facts.stack_bytes,

@@ -72,6 +72,7 @@ def compile_model(
         str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")
     ] = None,
     reproducible: options.Reproducible = False,
+    threads: options.Threads = 1,
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -100,7 +101,7 @@ def compile_model(
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
         request = driver.make_request(
-            model, target, name, dims, consts, cc, states, last_states, reproducible
+            model, target, name, dims, consts, cc, states, last_states, reproducible, threads
         )
         recipe = make_recipe(
             request,

@@ -48,7 +48,8 @@ STAGES = (
 class Request:
     """What the user asked for; equal requests give equal artifacts. consts are arrays by input name; states
     pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
-    reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor.
+    reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor. threads: that may share
+    the work.
     """
 
     model: Path
@@ -60,11 +61,13 @@ class Request:
     states: Mapping[str, str] = field(default_factory=dict)
     last_states: int = 0
     reproducible: bool = False
+    threads: int = 1
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
-        flags = (self.target.name, self.name, sorted(self.dims.items()), self.cc, states, self.reproducible)
+        program = (self.cc, self.reproducible, self.threads)
+        flags = (self.target.name, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
             array = np.ascontiguousarray(self.consts[name])
@@ -95,12 +98,17 @@ def make_request(
     states: Mapping[str, str] | None = None,
     last_states: int = 0,
     reproducible: bool = False,
+    threads: int = 1,
 ) -> Request:
     path = Path(model)
+    chosen = load_target(target)
+    if threads > 1 and not chosen.threads:
+        found = f"{threads} for {target}, which has none"
+        raise error("--threads", "1, or a target with threads", found, "leave it out, or compile for host")
     prefix = identifier(name, path)
     return Request(
         path,
-        load_target(target),
+        chosen,
         prefix,
         dict(dims or {}),
         dict(consts or {}),
@@ -108,6 +116,7 @@ def make_request(
         dict(states or {}),
         last_states,
         reproducible,
+        threads,
     )
 
 
@@ -157,7 +166,7 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     assert graph is not None
     check.check_types(graph)
     bounds = check.accumulator_bounds(graph)
-    plan = make_plan(graph, kernels_of(request.target), request.target.vectors)
+    plan = make_plan(graph, kernels_of(request.target), request.target.vectors, request.threads)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
     if checked:
@@ -294,7 +303,7 @@ def stage_text(request: Request, stage: str) -> str:
         if name == stage:
             return str(graph)
     check.accumulator_bounds(graph)
-    plan = make_plan(graph, kernels_of(request.target), request.target.vectors)
+    plan = make_plan(graph, kernels_of(request.target), request.target.vectors, request.threads)
     if stage == "plan":
         return str(plan)
     target = request.target

@@ -56,7 +56,7 @@ def winograd_units(params: Mapping[str, int | float]) -> int | float:
 
 
 def line_tiles(params: Mapping[str, int | float]) -> int | float:
-    """Tiles of rows in an output image: a line runs along its width or, where that is one pixel, its height."""
+    """Tiles of rows in an output image: lines run along its width or, where that is one pixel, its height."""
     pixels = params["output_height"] * params["output_width"]
     rows = params["output_height" if params["output_width"] == 1 else "output_width"]
     return pixels // rows * -(-rows // params["tile_rows"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +31,16 @@ class Tensor:
     zero: int | None
 
 
+@dataclass(frozen=True)
+class TeamCode:
+    """The functions of <name>_team.h. bytes: of a team."""
+
+    bytes: int
+    start: Callable[[Any], int]
+    run: Callable[[Any, Any], None]  # takes a team and a pointer to an arena
+    stop: Callable[[Any], None]
+
+
 @dataclass(frozen=True, eq=False)
 class Library:
     """The loaded code of a net, which any number of instances share."""
@@ -37,6 +49,7 @@ class Library:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     run: Callable[[Any], None]  # takes a pointer to an arena
+    team: TeamCode | None  # where threads share the net
     reset: Callable[[Any], None] | None  # where the net keeps state
 
 
@@ -52,10 +65,11 @@ class Instance:
     they share with everything else. Write all inputs before each run, and read the outputs before the next.
     run() runs the net once; reset() forgets all state. They are bound C functions instead of methods, whose
     frame would cost half as much as the whole call. One thread at a time may use an instance; another() is
-    one more of the same net, and several run at once, because a run releases the GIL.
+    one more of the same net, and several run at once, because a run releases the GIL. Threads that share the
+    net are started with the instance, and end when it is collected.
     """
 
-    __slots__ = ("inputs", "library", "outputs", "reset", "run")
+    __slots__ = ("__weakref__", "inputs", "library", "outputs", "reset", "run")
 
     def __init__(self, library: Library) -> None:
         memory = make_arena(int(library.manifest["arena_bytes"]))
@@ -65,6 +79,10 @@ class Instance:
         self.inputs = tuple(view(memory, each) for each in library.inputs)
         self.outputs = tuple(view(memory, each) for each in library.outputs)
         self.run: Callable[[], None] = partial(library.run, pointer)
+        if library.team is not None:
+            team = start_team(library.team, str(library.manifest["name"]))
+            weakref.finalize(self, library.team.stop, team)
+            self.run = partial(library.team.run, team, pointer)
         self.reset: Callable[[], None] = partial(library.reset or ignore_arena, pointer)
         self.reset()
 
@@ -90,6 +108,17 @@ def make_arena(size: int) -> np.ndarray:
     raw.fill(0)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size]
+
+
+def start_team(code: TeamCode, name: str) -> Any:
+    """A pointer to a team whose threads have started; it keeps its memory alive. CompileError where the
+    system starts none.
+    """
+    memory = make_arena(code.bytes)
+    team = ctypes.byref((ctypes.c_ubyte * memory.size).from_buffer(memory.data))
+    if failed := code.start(team):
+        raise error(name, "threads", os.strerror(failed), "compile it with fewer --threads")
+    return team
 
 
 def view(memory: np.ndarray, tensor: Tensor) -> np.ndarray:
@@ -158,6 +187,7 @@ def load_library(folder: Path, manifest: Mapping[str, Any]) -> Library:
         tuple(make_tensor(each) for each in manifest["inputs"]),
         tuple(make_tensor(each) for each in manifest["outputs"]),
         function(code, f"{name}_run"),
+        team_code(code, name) if manifest["threads"] > 1 else None,
         function(code, f"{name}_reset") if manifest["states"] else None,
     )
 
@@ -193,6 +223,12 @@ def function(code: ctypes.CDLL, name: str) -> Callable[[Any], None]:
     found = code[name]
     found.restype = None
     return found
+
+
+def team_code(code: ctypes.CDLL, name: str) -> TeamCode:
+    size, start = code[f"{name}_team_bytes"], code[f"{name}_team_start"]
+    size.restype, start.restype = ctypes.c_uint64, ctypes.c_int
+    return TeamCode(size(), start, function(code, f"{name}_team_run"), function(code, f"{name}_team_stop"))
 
 
 def make_tensor(noted: Mapping[str, Any]) -> Tensor:

@@ -37,6 +37,10 @@ Reproducible = Annotated[
         "--reproducible", help="Floats give the same bits on every x86-64 and 64-bit Arm processor."
     ),
 ]
+Threads = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, max=64, help="Threads that share the calls which are large enough."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # how far a net is pruned

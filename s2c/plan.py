@@ -65,6 +65,12 @@ class Plan:
     alignment: int  # of the arena, in bytes
     states: tuple[int, ...] = ()
     resets: tuple[Call, ...] = ()
+    threads: int = 1  # 1 where none of its calls is worth sharing
+
+    @property
+    def stages(self) -> tuple[Call, ...]:
+        """The calls that threads share."""
+        return tuple(call for call in self.calls if call.is_shared)
 
     def __str__(self) -> str:
         lines = [f"arena {self.arena_bytes} bytes, lower bound {self.lower_bound}"]
@@ -97,7 +103,7 @@ def make_plan(graph: Graph, kernels: Kernels, vectors: Vectors = SCALAR, threads
     )
     resets = copy_steps([(each, first_value(each.node)) for each in graph.states], kernels)
     unit = max(alignment(graph), vectors.bytes)
-    candidates = [lay_out(graph, order, stores, resets, unit) for order in orders(graph, steps)]
+    candidates = [lay_out(graph, order, stores, resets, unit, threads) for order in orders(graph, steps)]
     return min(candidates, key=lambda plan: plan.arena_bytes)
 
 
@@ -217,7 +223,9 @@ def alignment(graph: Graph) -> int:
     return max((arena.ALIGNMENT, *(node.type.numpy.itemsize for node in graph.nodes())))
 
 
-def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies, unit: int) -> Plan:
+def lay_out(
+    graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies, unit: int, threads: int
+) -> Plan:
     """unit: bytes, of which every size is a multiple, and so every offset."""
     steps = with_stores(order, stores)
     kept = {step.result: state.node for state, step in stores}
@@ -261,6 +269,7 @@ def lay_out(graph: Graph, order: Sequence[Step], stores: Copies, resets: Copies,
         graph=graph,
         states=tuple(offset(each.node) for each in graph.states),
         resets=tuple(call(step, offset(state.node)) for state, step in resets),
+        threads=threads if any(len(step.parts) > 1 for step in steps) else 1,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 
 from s2c.errors import CompileError, Problem, error
@@ -25,7 +26,7 @@ SAME_BYTES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Step:
-    """A chain with its kernel, before memory is laid out. inputs are the values it reads; parts as in Call."""
+    """A chain with its kernel, before memory is laid out: inputs are the values it reads."""
 
     kernel: Kernel
     nodes: tuple[Node, ...]
@@ -110,14 +111,14 @@ def tiled(step: Step, vectors: Vectors) -> Step:
 
 
 def split(step: Step, threads: int) -> Step:
-    """With the ranges of units that threads compute: one each where that is worth it, else one."""
+    """With the ranges of units that threads compute: one each where that is worth it, else one for all."""
     if not step.kernel.split:
         return step
     units = evaluate(step.kernel.split, step.params)
     macs = sum(OPS[node.op].macs(node) for node in step.nodes)
-    count = min(threads, units) if macs >= LEAST_SHARED_MACS else 1
+    count = threads if macs >= LEAST_SHARED_MACS and units > 1 else 1
     bounds = [units * index // count for index in range(count + 1)]
-    return replace(step, parts=tuple(zip(bounds, bounds[1:], strict=False)))
+    return replace(step, parts=tuple(pairwise(bounds)))
 
 
 def no_kernel(node: Node) -> CompileError:

@@ -88,6 +88,7 @@ class Target:
     features: tuple[str, ...]  # most specific first
     lanes: int
     vectors: Vectors
+    threads: bool  # whether several can share a net
     checks_processor: bool  # nets tell whether the processor has their instructions: <name>_supported
     emulated: bool
     optimise: str
@@ -144,7 +145,13 @@ def read_settings(name: str) -> tuple[dict[str, Any], tuple[Path, ...]]:
 
 
 def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]) -> Target:
-    fields: dict[str, Any] = {"script": None, "values": {}, "count_calls": (), "checks_processor": False}
+    fields: dict[str, Any] = {
+        "script": None,
+        "values": {},
+        "count_calls": (),
+        "checks_processor": False,
+        "threads": False,
+    }
     for key, value in settings.items():
         fields[key] = tuple(value) if isinstance(value, list) else value
     del fields["abstract"]
@@ -298,9 +305,15 @@ def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str |
     # Not -I: a net called `features` must not hide the header <features.h>.
     includes = [f"-iquote{place}" for place in (*target.folders, build_folder, folder)]
     net = build_folder / f"{name}.o"
+    team = folder / f"{name}_team.c"
     library_flags = target.library.flags if target.library else ()
     steps = [[*command, *flags, *library_flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
-    objects = [net]
+    shared_objects = [net]
+    if team.exists():
+        shared_objects.append(harness_folder / f"{team.stem}.o")
+        team_flags = [*harness_flags, *library_flags]
+        steps.append([*command, *team_flags, *includes, "-c", str(team), "-o", str(shared_objects[-1])])
+    objects = list(shared_objects)
     for source in map(target.file, target.sources):
         objects.append(harness_folder / f"{source.stem}.o")
         steps.append(
@@ -316,16 +329,20 @@ def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str |
     library = None
     if target.library is not None:
         library = build_folder / target.library.file.format(name=name)
-        exports = write_exports(folder / f"{name}.h", build_folder)
+        headers = [each for each in (folder / f"{name}.h", team.with_suffix(".h")) if each.exists()]
+        exports = write_exports(headers, build_folder)
         shared = [flag.format(exports=exports) for flag in target.library.link_flags]
-        links.append([*command, *flags, str(net), *shared, "-o", str(library)])
+        links.append([*command, *flags, *map(str, shared_objects), *shared, "-o", str(library)])
     warnings += run_all(name, links)
     return Image(image, net, warnings, library)
 
 
-def write_exports(header: Path, build_folder: Path) -> Path:
-    """For the linker: nothing leaves the library but the functions that the net's header declares."""
-    functions = "".join(f" {each};" for each in DECLARATION.findall(header.read_text(encoding="utf-8")))
+def write_exports(headers: Sequence[Path], build_folder: Path) -> Path:
+    """For the linker: nothing leaves the library but the functions that the net's headers declare."""
+    declared = [
+        each for header in headers for each in DECLARATION.findall(header.read_text(encoding="utf-8"))
+    ]
+    functions = "".join(f" {each};" for each in declared)
     path = build_folder / "exports.map"
     path.write_text(f"{{ {f'global:{functions} ' if functions else ''}local: *; }};\n")
     return path

@@ -174,6 +174,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["states"],
         flags["last_states"],
         flags["reproducible"],
+        flags["threads"],
     )
     return compile_model(request)
 

@@ -43,6 +43,10 @@ static inline unsigned char *s2c_stack_pointer(void)
     return pointer;
 }
 
+#ifdef S2C_TEAM
+static S2C_TEAM s2c_team;
+#endif
+
 /* The net's stack pointer, set by each run. */
 static unsigned char *s2c_run_stack;
 
@@ -89,13 +93,27 @@ static void s2c_copy_inputs(unsigned char *to, const unsigned char *from)
     }
 }
 
-static void s2c_repeat(s2c_size repeat, unsigned long *times)
+static void s2c_repeat(s2c_size first, s2c_size repeat, unsigned long *times)
 {
-    for (s2c_size n = 1; n < repeat; n++) {
+    for (s2c_size n = first; n < repeat; n++) {
         s2c_copy_inputs(s2c_arena, s2c_kept);
         s2c_start();
+#ifdef S2C_TEAM
+        S2C_TEAM_RUN(&s2c_team, s2c_arena);
+#else
         s2c_run();
+#endif
         times[n] = s2c_stop();
+    }
+}
+#endif
+
+#ifdef S2C_TEAM
+/* All of it: a net's states are to be as they were, too. */
+static void s2c_copy_arena(unsigned char *to, const unsigned char *from)
+{
+    for (s2c_size i = 0; i < S2C_ARENA_BYTES; i++) {
+        to[i] = from[i];
     }
 }
 #endif
@@ -165,6 +183,11 @@ S2C_HARNESS int s2c_serve(s2c_size repeat, unsigned long *times)
         return S2C_LACKS_INSTRUCTIONS;
     }
 #endif
+#ifdef S2C_TEAM
+    if (S2C_TEAM_START(&s2c_team) != 0) {
+        return S2C_NO_THREADS;
+    }
+#endif
 #ifdef S2C_RESET
     S2C_RESET(s2c_arena);
 #endif
@@ -173,12 +196,18 @@ S2C_HARNESS int s2c_serve(s2c_size repeat, unsigned long *times)
         if (ended != 0) {
             return ended - 1;
         }
-#ifdef S2C_CLOCK
-        s2c_copy_inputs(s2c_kept, s2c_arena);
-#endif
+#if defined(S2C_TEAM)
+        /* The stack is that of a run alone; what comes out is the team's. */
+        s2c_copy_arena(s2c_kept, s2c_arena);
         s2c_size stack_bytes = s2c_painted_run(first_time);
-#ifdef S2C_CLOCK
-        s2c_repeat(repeat, first_time);
+        s2c_copy_arena(s2c_arena, s2c_kept);
+        s2c_repeat(0, repeat, first_time);
+#elif defined(S2C_CLOCK)
+        s2c_copy_inputs(s2c_kept, s2c_arena);
+        s2c_size stack_bytes = s2c_painted_run(first_time);
+        s2c_repeat(1, repeat, first_time);
+#else
+        s2c_size stack_bytes = s2c_painted_run(first_time);
 #endif
         for (s2c_size i = 0; i < S2C_COUNT(s2c_outputs); i++) {
             s2c_write(s2c_arena + s2c_outputs[i].offset, s2c_outputs[i].bytes);

@@ -203,7 +203,7 @@ def test_missing_compiler(tmp_path: Path) -> None:
         ),
         (
             ("--target", "abacus"),
-            "--target: wanted one of cortex-m33, cortex-m4, cortex-m7, host, found abacus; name one of these",
+            "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, x86-64-v3, x86-64-v4, found abacus; name one of these",
         ),
         (
             ("--name", "a b"),
@@ -276,7 +276,16 @@ def test_dump_ends_where_the_compilation_does(tmp_path: Path, monkeypatch: pytes
 
 def test_targets() -> None:
     rows = json.loads(s2c("targets", "--json").stdout)["targets"]
-    assert [row["name"] for row in rows] == ["cortex-m33", "cortex-m4", "cortex-m7", "host"]
+    assert [row["name"] for row in rows] == [
+        "aarch64",
+        "cortex-m33",
+        "cortex-m4",
+        "cortex-m7",
+        "host",
+        "x86-64-v2",
+        "x86-64-v3",
+        "x86-64-v4",
+    ]
     assert rows[1]["flash_bytes"] == 2 << 20
     assert rows[3]["ram_bytes"] is None
 

@@ -90,7 +90,7 @@ SOFTMAXES = ("softmax_f32", "softmax_f32.vector")
 PAIR_PARAMETERS = "const float *a, const float *b, int32_t outer, int32_t middle, int32_t inner"
 PAIR_ARGUMENTS = "output, a, b, outer, middle, inner"
 CALLS = {
-    **{name: ("float *output, const float *input, int32_t size", "output, input, size") for name in MAPS},
+    **dict.fromkeys(MAPS, ("float *output, const float *input, int32_t size", "output, input, size")),
     **{f"{name}_f32": (f"float *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in RELATIVE_OF_PAIRS},
     **{f"{name}_f32_bool": (f"uint8_t *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in COMPARISONS},
     **{
@@ -100,13 +100,13 @@ CALLS = {
         )
         for name in CONVERSIONS
     },
-    **{
-        name: (
+    **dict.fromkeys(
+        SOFTMAXES,
+        (
             "float *output, const float *input, int32_t rows, int32_t size, float beta",
             "output, input, rows, size, beta",
-        )
-        for name in SOFTMAXES
-    },
+        ),
+    ),
 }
 
 

@@ -26,7 +26,9 @@ from s2c.sweep.schedule import run_some
 from s2c.sweep.store import Files
 from s2c.sweep.workers import LocalWorkers, Message
 
-DESCRIPTION = "a list of cortex-m33, cortex-m4, cortex-m7, host, each once"
+DESCRIPTION = (
+    "a list of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, x86-64-v3, x86-64-v4, each once"
+)
 
 
 @pytest.fixture

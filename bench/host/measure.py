@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nets import BF16, F32, Net
-from peak import call_macs, open_peak
+from host.nets import BF16, F32, Net
+from host.peak import call_macs, open_peak
 
 import s2c
 from s2c.artifact import GOLDEN
@@ -57,16 +57,12 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "net"
         jobs = [Job(name, path, PEERS[name].open, settings, cores) for name, path in peer_files(net).items()]
-        started = time.monotonic()
-        with s2c.compile(net.own) as program:
-            row["macs"] = program.manifest["source_macs"]
-            row["compile_seconds"] = time.monotonic() - started
-            lack = own_lacks(net.precision, threads)
-            if lack is None:
-                program.save(folder)
-                jobs.append(Job(OWN, folder, open_compiled, settings, cores))
-            else:
-                runtimes[OWN] = {"error": lack}
+        row |= compile_own(net, folder)
+        lack = own_lacks(net.precision, threads) or row["refusal"]
+        if lack is None:
+            jobs.append(Job(OWN, folder, open_compiled, settings, cores))
+        else:
+            runtimes[OWN] = {"error": lack}
         workers = {}
         for job in jobs:
             try:
@@ -92,6 +88,18 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
     for name, each in times.items():
         runtimes[name] |= summarise(each)
     return row
+
+
+def compile_own(net: Net, folder: Path) -> dict[str, Any]:
+    """Fills the folder. macs of the net as its file has it; None where s2c refuses it."""
+    started = time.monotonic()
+    try:
+        with s2c.compile(net.own) as program:
+            seconds = time.monotonic() - started
+            program.save(folder)
+            return {"macs": program.manifest["source_macs"], "compile_seconds": seconds, "refusal": None}
+    except s2c.CompileError as problem:
+        return {"macs": None, "compile_seconds": None, "refusal": str(problem).splitlines()[0]}
 
 
 def summarise(nanoseconds: np.ndarray) -> dict[str, float]:

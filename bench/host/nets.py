@@ -78,7 +78,7 @@ def make_net(name: str, precision: str, data: Path, built: Path) -> Net:
 def built_onnx(name: str, folder: Path) -> Path:
     path = folder / f"{name}.onnx"
     if not path.is_file():
-        from torch_nets import export_onnx  # torch takes seconds to import, in each process anew
+        from host.torch_nets import export_onnx  # torch takes seconds to import, in each process anew
 
         folder.mkdir(parents=True, exist_ok=True)
         staged = path.with_suffix(".new")

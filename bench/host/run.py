@@ -15,15 +15,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "bench"))  # before what needs readme_tables
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-# ruff: noqa: E402
-from measure import RUNTIMES, measure
-from nets import BF16, F32, INT8, NAMES, SMALL, list_nets
-from peak import build_peak
-from readme_tables import DATA, machine, write_readme
-from table import load_rows, make_tables
+from host.measure import RUNTIMES, measure
+from host.nets import BF16, F32, INT8, NAMES, SMALL, list_nets
+from host.peak import build_peak
+from host.table import load_rows, make_tables
+from readme_tables import DATA, ROOT, machine, write_readme
 
 from s2c.determinism.peers import PEERS, check_peers
 from s2c.determinism.turns import Pace

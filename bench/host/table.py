@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from measure import OWN, RUNTIMES
-from nets import NAMES
+from host.measure import OWN, RUNTIMES
+from host.nets import NAMES
 from readme_tables import markdown
 
 TITLES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT", "s2c": "s2c"}
@@ -49,7 +49,7 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 def limit_microseconds(row: Row) -> float | None:
     """All MACs at the measured peak of one core."""
-    return row["macs"] / row["peak_gmacs"] / 1000 if row.get("peak_gmacs") else None
+    return row["macs"] / row["peak_gmacs"] / 1000 if row["macs"] and row.get("peak_gmacs") else None
 
 
 # text
@@ -76,7 +76,7 @@ def one_thread_table(rows: Sequence[Row]) -> str:
     cells = [
         [
             row["net"] + (" (a)" if row["made"] else ""),
-            f"{row['macs'] / 1e6:.2f}",
+            "-" if row["macs"] is None else f"{row['macs'] / 1e6:.2f}",
             microseconds(limit_microseconds(row)),
             *(time_cell(row["runtimes"].get(name)) for name in (*RUNTIMES, OWN)),
             times(ratio(row, MINIMUM)),

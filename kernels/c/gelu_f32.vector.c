@@ -32,7 +32,8 @@ S2C_INLINE s2c_floats s2c_gelu_floats(s2c_floats x)
     p = p * t;
     /* In this order, as the tail alone may be subnormal where its product with x is not. */
     const s2c_floats beyond = x * p * power;
-    return s2c_choose_floats(x < 0.0f, beyond, s2c_multiply_subtract(x, p * power, x));
+    const s2c_floats within = x * s2c_multiply_subtract(p, power, s2c_all_floats(1.0f));
+    return s2c_choose_floats(x < 0.0f, beyond, within);
 }
 
 S2C_INLINE void gelu_f32_vector(float *output, const float *input, int32_t size)

@@ -44,6 +44,8 @@ class Specialisation:
     function: str
     kernel: Kernel
     params: Mapping[str, int | float]
+    units: int = 0  # that it computes, where the kernel can be split
+    is_shared: bool = False  # then which of them are arguments
 
 
 # the header
@@ -77,6 +79,7 @@ def emit_header(plan: Plan, name: str, title: str, checks_processor: bool = Fals
         "   run, and read the outputs before the next. Reentrant: two arenas may run at once. */",
         f"void {name}_run(void *arena);",
         *(reset_lines(plan, name) if plan.states else ()),
+        *(STAGES.format(name=name, upper=upper, **team_size(plan)).splitlines() if plan.stages else ()),
         *(SUPPORTED.format(name=name).splitlines() if checks_processor else ()),
         "",
         "#ifdef __cplusplus",
@@ -93,6 +96,20 @@ SUPPORTED = """
    would end in one that it lacks. */
 int32_t {name}_supported(void);
 """
+
+
+STAGES = """
+/* A run in pieces, for the threads of {name}_team.h: {name}_between is what one thread does alone before a
+   stage, or behind the last; {name}_part is what each of the threads does in it. */
+#define {upper}_STAGES {stages}
+#define {upper}_THREADS {threads}
+void {name}_between(void *arena, int32_t stage);
+void {name}_part(void *arena, int32_t stage, int32_t part);
+"""
+
+
+def team_size(plan: Plan) -> Mapping[str, int]:
+    return {"stages": len(plan.stages), "threads": plan.threads}
 
 
 def aligned_text(plan: Plan) -> str:
@@ -152,7 +169,8 @@ def emit_source(
     checks_processor: bool = False,
     reproducible: bool = False,
 ) -> str:
-    """checks_processor: with <name>_supported; reproducible: floats have the same bits on all targets with `vector`."""
+    """checks_processor: with <name>_supported; reproducible: floats have the same bits on all targets with
+    `vector`."""
     kernels = sorted({call.kernel for call in all_calls(plan)}, key=lambda kernel: kernel.name)
     uses_floats = any(node.type.dtype == "f32" for call in plan.calls for node in call.nodes)
     specials = specialisations(plan, name)
@@ -169,6 +187,8 @@ def emit_source(
         *(emit_specialisation(each) for each in unique(specials)),
         emit_run(plan, name, specials[: len(plan.calls)], references, uses_floats),
     ]
+    if plan.stages:
+        parts.append(emit_stages(plan, name, specials[: len(plan.calls)], references, uses_floats))
     if plan.resets:
         parts.append(emit_reset(plan, name, specials[len(plan.calls) :], references))
     if checks_processor:
@@ -223,14 +243,15 @@ def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel])
 
 def specialisations(plan: Plan, name: str) -> list[Specialisation]:
     """One for each call and then each reset; those of one kernel with the same parameters share one."""
-    known: dict[tuple[str, tuple[tuple[str, int | float], ...]], Specialisation] = {}
+    known: dict[tuple[str, bool, tuple[tuple[str, int | float], ...]], Specialisation] = {}
     result = []
     for call in all_calls(plan):
-        key = (call.kernel.name, tuple(call.params.items()))
+        key = (call.kernel.name, call.is_shared, tuple(call.params.items()))
         if key not in known:
             count = sum(each.kernel is call.kernel for each in known.values())
             function = f"{name}_{call.kernel.function}_{count}"
-            known[key] = Specialisation(function, call.kernel, call.params)
+            units = call.parts[-1][1] if call.parts else 0
+            known[key] = Specialisation(function, call.kernel, call.params, units, call.is_shared)
         result.append(known[key])
     return result
 
@@ -302,11 +323,16 @@ def emit_specialisation(special: Specialisation) -> str:
     pointers = [each for each in special.kernel.arguments if each.pointer]
     names = [each.name for each in pointers]
     numbers = [each.name for each in special.kernel.arguments if not each.pointer]
-    literals = [format_param(special.params[name]) for name in numbers]
+    values = {**special.params, "first": 0, "last": special.units} if special.kernel.split else special.params
+    literals = [
+        name if special.is_shared and name in ("first", "last") else format_param(values[name])
+        for name in numbers
+    ]
     meanings = [f"{name} {literal}" for name, literal in zip(numbers, literals, strict=True)]
     head = f"S2C_LAYER void {special.function}("
     call = f"    {special.kernel.function}("
     declared = [declaration(each, index == 0) for index, each in enumerate(pointers)]
+    declared += ["int32_t first", "int32_t last"] if special.is_shared else []
     return "\n".join(
         (
             wrap("/*", meanings, " */"),
@@ -344,37 +370,89 @@ def emit_run(
     uses_floats: bool,
 ) -> str:
     lines = [f"void {name}_run(void *arena)", "{", "    unsigned char *const memory = arena;"]
-    if uses_floats:
-        lines.append("    const uint64_t mode = s2c_flush_subnormals();")
     if not plan.calls:
         lines.append("    (void)memory;")
-    for call, special in zip(plan.calls, specials, strict=True):
-        line = wrap(f"    {special.function}(", call_operands(call, references), ");")
-        lines.append(f"    /* {comment_text(call.layer)} */\n{line}")
-    if uses_floats:
-        lines.append("    s2c_restore_float_mode(mode);")
-    return "\n".join((*lines, "}", ""))
+    body = [call_line(call, special, references) for call, special in zip(plan.calls, specials, strict=True)]
+    return "\n".join((*lines, *in_float_mode(body, uses_floats), "}", ""))
+
+
+def in_float_mode(body: Sequence[str], uses_floats: bool) -> list[str]:
+    if not uses_floats:
+        return list(body)
+    before = "    const uint64_t mode = s2c_flush_subnormals();"
+    return [before, *body, "    s2c_restore_float_mode(mode);"]
+
+
+def call_line(call: Call, special: Specialisation, references: Mapping[int, str]) -> str:
+    """A call of all its units, under its layer's name."""
+    operands = call_operands(call, references)
+    operands += ["0", str(special.units)] if special.is_shared else []
+    return f"    /* {comment_text(call.layer)} */\n{wrap(f'    {special.function}(', operands, ');')}"
 
 
 def emit_reset(
     plan: Plan, name: str, specials: Sequence[Specialisation], references: Mapping[int, str]
 ) -> str:
     lines = [f"void {name}_reset(void *arena)", "{", "    unsigned char *const memory = arena;"]
-    for call, special in zip(plan.resets, specials, strict=True):
-        line = wrap(f"    {special.function}(", call_operands(call, references), ");")
-        lines.append(f"    /* {comment_text(call.layer)} */\n{line}")
+    resets = zip(plan.resets, specials, strict=True)
+    lines += [call_line(call, special, references) for call, special in resets]
     return "\n".join((*lines, "}", ""))
 
 
-def call_operands(call: Call, references: Mapping[int, str]) -> list[str]:
-    """One expression for each pointer argument: output, inputs, scratch, consts."""
+def emit_stages(
+    plan: Plan,
+    name: str,
+    specials: Sequence[Specialisation],
+    references: Mapping[int, str],
+    uses_floats: bool,
+) -> str:
+    """The two functions that threads run a net with: what lies between shared calls, and a part of one."""
+    between: list[list[str]] = [[]]
+    shared: list[list[str]] = []
+    for call, special in zip(plan.calls, specials, strict=True):
+        if call.is_shared:
+            between.append([])
+            shared.append(part_lines(call, special, references))
+        else:
+            between[-1].append(call_line(call, special, references))
+    functions = (
+        (f"void {name}_between(void *arena, int32_t stage)", between),
+        (f"void {name}_part(void *arena, int32_t stage, int32_t part)", shared),
+    )
+    parts = []
+    for head, cases in functions:
+        body = ["    switch (stage) {"]
+        for index, lines in enumerate(cases):
+            body += [f"    case {index}: {{", *lines, "        break;", "    }"] if lines else []
+        body += ["    default:", "        break;", "    }"]
+        memory = "    unsigned char *const memory = arena;"
+        unused = [] if any(cases) else ["    (void)memory;"]
+        parts.append("\n".join((head, "{", memory, *unused, *in_float_mode(body, uses_floats), "}", "")))
+    return "\n".join(parts)
+
+
+def part_lines(call: Call, special: Specialisation, references: Mapping[int, str]) -> list[str]:
+    bounds = [first for first, _ in call.parts] + [call.parts[-1][1]]
+    operands = [*call_operands(call, references, "part"), "bounds[part]", "bounds[part + 1]"]
+    return [
+        f"    /* {comment_text(call.layer)} */",
+        f"        static const int32_t bounds[] = {{{', '.join(map(str, bounds))}}};",
+        wrap(f"        {special.function}(", operands, ");"),
+    ]
+
+
+def call_operands(call: Call, references: Mapping[int, str], part: str = "") -> list[str]:
+    """One expression for each pointer argument: output, inputs, scratch, consts. part: a variable, that of
+    the call whose scratch is meant; "": the first.
+    """
     pointers = [each for each in call.kernel.arguments if each.pointer]
     inputs = list(call.inputs)
     result = [at(call.output, pointers[0], writes=True)]
     for argument in pointers[1:]:
         if argument.name == "scratch":
             assert call.scratch is not None, call.kernel.name
-            result.append(at(call.scratch, argument, writes=True))
+            own = f" + {part} * {call.scratch_bytes}" if part else ""
+            result.append(at(f"{call.scratch}{own}", argument, writes=True))
         elif argument.name in call.consts:
             result.append(constant_operand(call.consts[argument.name], argument, references))
         else:
@@ -395,6 +473,6 @@ def constant_operand(array: np.ndarray, argument: Argument, references: Mapping[
     return name if same else f"(const {argument.ctype} *)(const void *){name}"
 
 
-def at(offset: int, argument: Argument, writes: bool) -> str:
+def at(offset: int | str, argument: Argument, writes: bool) -> str:
     constant = "" if writes else "const "
     return f"({constant}{argument.ctype} *)(void *)(memory + {offset})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from s2c.emit.c_family import CTYPES
 from s2c.emit.text import format_array
 from s2c.ir import DTYPES, Node
 from s2c.plan import Plan
+from s2c.resources import folder
 
 FLOAT_TOLERANCE = 1e-5
 
@@ -33,6 +35,7 @@ def emit_net_header(plan: Plan, name: str, checks_processor: bool = False) -> st
             f"{{{offset}u, {node.type.bytes}u}}" for node, offset in zip(nodes, offsets, strict=True)
         )
 
+    team = TEAM.format(name=name) if plan.stages else ""
     supported = f"#define S2C_SUPPORTED {name}_supported\n" if checks_processor else ""
     reset = f"#define S2C_RESET {name}_reset\n" if plan.states else ""
     return (
@@ -42,8 +45,28 @@ def emit_net_header(plan: Plan, name: str, checks_processor: bool = False) -> st
         f"#define S2C_ARENA_ALIGNMENT {max(plan.alignment, 16)}\n"
         f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
         f"#define S2C_OUTPUTS {{{spans(plan.graph.outputs, plan.outputs)}}}\n"
-        f"{supported}{reset}"
+        f"{supported}{reset}{team}"
     )
+
+
+TEAM = """\
+#include "../{name}_team.h"
+#define S2C_TEAM {name}_team
+#define S2C_TEAM_START {name}_team_start
+#define S2C_TEAM_RUN {name}_team_run
+"""
+
+
+def emit_team(name: str) -> dict[str, str]:
+    """The threads' source and header, by their paths in the artifact: those in targets/team, whose net is
+    called net.
+    """
+    found = {}
+    for suffix in ("c", "h"):
+        text = (folder("targets") / "team" / f"team.{suffix}").read_text(encoding="utf-8")
+        text = re.sub(r"\bnet(?=_|\.h)", name, text)
+        found[f"{name}_team.{suffix}"] = re.sub(r"\bNET(?=_)", name.upper(), text)
+    return found
 
 
 def emit_main(plan: Plan, name: str, goldens: Sequence[Golden], checks_processor: bool = False) -> str:
@@ -159,10 +182,11 @@ COMPARE_INTEGER = """static int differs_TYPE(const TYPE *found, const TYPE *want
 """
 
 
-def emit_cmake(name: str) -> str:
+def emit_cmake(name: str, has_team: bool = False) -> str:
     """A library and its check. A loop must not become a call of memcpy: a freestanding target may have
     none.
     """
+    team = CMAKE_TEAM.format(name=name) if has_team else ""
     return f"""cmake_minimum_required(VERSION 3.10)
 project({name} C)
 set(CMAKE_C_STANDARD 99)
@@ -170,8 +194,16 @@ add_library({name} STATIC {name}.c)
 target_include_directories({name} INTERFACE ${{CMAKE_CURRENT_SOURCE_DIR}})
 target_compile_options({name} PRIVATE -O2 -fno-builtin
     $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
-add_executable({name}_check main.c)
+{team}add_executable({name}_check main.c)
 target_link_libraries({name}_check PRIVATE {name})
 enable_testing()
 add_test(NAME {name}_check COMMAND {name}_check)
+"""
+
+
+CMAKE_TEAM = """\
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+target_sources({name} PRIVATE {name}_team.c)
+target_link_libraries({name} PUBLIC Threads::Threads)
 """

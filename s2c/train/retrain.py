@@ -42,8 +42,8 @@ AVERAGED = 20  # the running mean is of the last step in so many: of more steps,
 class Training:
     """rate: the largest relative change of a weight in one step; None: that of default_rate. minutes: an
     upper limit, to which the schedule is shortened; then the result depends on the machine's speed. Where
-    preparation alone takes as long, one batch is trained on, past the limit. Otherwise equal seeds and threads
-    give equal bytes on one machine.
+    preparation alone takes as long, one batch is trained on, past the limit. Otherwise equal seeds and
+    threads give equal bytes on one machine.
     """
 
     epochs: int = 30

@@ -1,4 +1,4 @@
-/* The harness under an operating system: standard input and output, the monotonic clock. */
+/* The harness on the machine that runs s2c: standard input and output, the monotonic clock. */
 #define _POSIX_C_SOURCE 200809L
 #include "harness.h"
 
@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+static struct timespec started;
 
 s2c_size s2c_read(unsigned char *to, s2c_size bytes)
 {
@@ -28,9 +30,6 @@ s2c_size s2c_stack_room(const unsigned char *stack_pointer)
     return 65536u;
 }
 
-#ifdef S2C_CLOCK
-static struct timespec started;
-
 void s2c_start(void)
 {
     (void)clock_gettime(CLOCK_MONOTONIC, &started);
@@ -43,19 +42,6 @@ unsigned long s2c_stop(void)
     long nanoseconds = (now.tv_sec - started.tv_sec) * 1000000000L + (now.tv_nsec - started.tv_nsec);
     return (unsigned long)nanoseconds;
 }
-#else
-/* Marks for an emulator that counts between them: not empty, or no call would be left. */
-S2C_HARNESS void s2c_start(void)
-{
-    __asm__ volatile("");
-}
-
-S2C_HARNESS unsigned long s2c_stop(void)
-{
-    __asm__ volatile("");
-    return 0;
-}
-#endif
 
 int main(int count, char **arguments)
 {
@@ -76,6 +62,8 @@ int main(int count, char **arguments)
     if (failed == S2C_LACKS_INSTRUCTIONS) {
         (void)fprintf(stderr, "this processor lacks instructions that the net was compiled for: "
                               "compile it here for the target host, or for an older processor\n");
+    } else if (failed == S2C_NO_THREADS) {
+        (void)fprintf(stderr, "the system starts no more threads: compile with fewer\n");
     } else if (failed != 0) {
         (void)fprintf(stderr, "the input ended within an inference\n");
     }

@@ -23,25 +23,25 @@ typedef struct {
 /* From which to before which of a kernel's taps the input has extent positions for, where tap 0 is at first. */
 typedef struct {
     int32_t begin, end;
-} s2c_range;
+} s2c_span;
 
-S2C_INLINE s2c_range s2c_taps_inside(int32_t first, int32_t extent, int32_t taps, int32_t dilation)
+S2C_INLINE s2c_span s2c_taps_inside(int32_t first, int32_t extent, int32_t taps, int32_t dilation)
 {
     const int32_t begin = first < 0 ? (-first + dilation - 1) / dilation : 0;
     const int32_t end = first >= extent ? 0 : (extent - 1 - first) / dilation + 1;
-    const s2c_range range = {begin, end < taps ? end : taps};
+    const s2c_span range = {begin, end < taps ? end : taps};
     return range;
 }
 
 /* Along one axis: the outputs all of whose taps are inside. */
-S2C_INLINE s2c_range s2c_outputs_inside(int32_t outputs, int32_t extent, int32_t taps, int32_t stride,
-                                        int32_t dilation, int32_t pad)
+S2C_INLINE s2c_span s2c_outputs_inside(int32_t outputs, int32_t extent, int32_t taps, int32_t stride,
+                                       int32_t dilation, int32_t pad)
 {
     const int32_t begin = (pad + stride - 1) / stride;
     const int32_t room = extent - 1 - (taps - 1) * dilation + pad;
     const int32_t end = room < 0 ? 0 : room / stride + 1;
-    const s2c_range range = {begin < outputs ? begin : outputs, end < outputs ? end : outputs};
-    const s2c_range none = {range.begin, range.begin};
+    const s2c_span range = {begin < outputs ? begin : outputs, end < outputs ? end : outputs};
+    const s2c_span none = {range.begin, range.begin};
     return range.end < range.begin ? none : range;
 }
 
@@ -49,7 +49,7 @@ S2C_INLINE s2c_range s2c_outputs_inside(int32_t outputs, int32_t extent, int32_t
    pixel's tap [0][0] lies. */
 S2C_INLINE void s2c_depthwise_tile_f32(float *output, const float *image, int32_t first, const float *addend,
                                        const float *weight, const float *bias, int32_t pixels, int32_t size,
-                                       s2c_range lines, s2c_range taps, s2c_depthwise_f32 p)
+                                       s2c_span lines, s2c_span taps, s2c_depthwise_f32 p)
 {
     const int32_t vectors = (size + S2C_FLOATS - 1) / S2C_FLOATS;
     const int32_t step = p.stride_width * p.channels;
@@ -103,8 +103,8 @@ typedef struct {
 /* Tiles of as equal a size as possible. */
 S2C_INLINE s2c_line s2c_line_of(s2c_depthwise_f32 p, int32_t most)
 {
-    const s2c_range inside = s2c_outputs_inside(p.output_width, p.width, p.kernel_width, p.stride_width,
-                                                p.dilation_width, p.pad_left);
+    const s2c_span inside = s2c_outputs_inside(p.output_width, p.width, p.kernel_width, p.stride_width,
+                                               p.dilation_width, p.pad_left);
     const int32_t count = inside.end - inside.begin;
     const int32_t tiles = (count + most - 1) / most;
     const s2c_line line = {inside.begin, inside.end, tiles > 0 ? (count + tiles - 1) / tiles : 1};
@@ -114,9 +114,9 @@ S2C_INLINE s2c_line s2c_line_of(s2c_depthwise_f32 p, int32_t most)
 /* The pixel x, at the border. */
 S2C_INLINE void s2c_depthwise_pixel_f32(float *output, const float *image, int32_t first, const float *addend,
                                         const float *weight, const float *bias, int32_t x, int32_t size,
-                                        s2c_range lines, s2c_depthwise_f32 p)
+                                        s2c_span lines, s2c_depthwise_f32 p)
 {
-    const s2c_range taps =
+    const s2c_span taps =
         s2c_taps_inside(x * p.stride_width - p.pad_left, p.width, p.kernel_width, p.dilation_width);
     s2c_depthwise_tile_f32(output + x * p.channels, image, first + x * p.stride_width * p.channels,
                            addend + x * p.channels, weight, bias, 1, size, lines, taps, p);
@@ -125,10 +125,10 @@ S2C_INLINE void s2c_depthwise_pixel_f32(float *output, const float *image, int32
 /* size, a literal, channels of one line of outputs. */
 S2C_INLINE void s2c_depthwise_line_f32(float *output, const float *image, int32_t first, const float *addend,
                                        const float *weight, const float *bias, int32_t size, int32_t most,
-                                       s2c_range lines, s2c_depthwise_f32 p)
+                                       s2c_span lines, s2c_depthwise_f32 p)
 {
     const s2c_line line = s2c_line_of(p, most);
-    const s2c_range all = {0, p.kernel_width};
+    const s2c_span all = {0, p.kernel_width};
     const int32_t step = p.stride_width * p.channels;
     const int32_t whole = line.begin + (line.end - line.begin) / line.pixels * line.pixels;
     for (int32_t x = 0; x < line.begin; x++) {
@@ -156,7 +156,7 @@ S2C_INLINE void s2c_depthwise_image_f32(float *output, const float *image, const
     const int32_t whole = p.channels / block * block;
     for (int32_t y = 0; y < p.output_height; y++) {
         const int32_t top = y * p.stride_height - p.pad_top;
-        const s2c_range lines = s2c_taps_inside(top, p.height, p.kernel_height, p.dilation_height);
+        const s2c_span lines = s2c_taps_inside(top, p.height, p.kernel_height, p.dilation_height);
         const int32_t first = (top * p.width - p.pad_left) * p.channels;
         const int32_t at = y * p.output_width * p.channels;
         for (int32_t c = 0; c < whole; c += block) {
@@ -171,7 +171,7 @@ S2C_INLINE void s2c_depthwise_image_f32(float *output, const float *image, const
 }
 
 /* An image of one column is taken for one of one line. */
-S2C_INLINE s2c_depthwise_f32 s2c_lying(s2c_depthwise_f32 p)
+S2C_INLINE s2c_depthwise_f32 s2c_lying_f32(s2c_depthwise_f32 p)
 {
     if (p.width != 1 || p.output_width != 1 || p.kernel_width != 1) {
         return p;
@@ -192,7 +192,7 @@ S2C_INLINE s2c_depthwise_f32 s2c_lying(s2c_depthwise_f32 p)
 S2C_INLINE void s2c_depthwise_conv_f32(float *output, const float *input, const float *addend,
                                        const float *weight, const float *bias, s2c_depthwise_f32 standing)
 {
-    const s2c_depthwise_f32 p = s2c_lying(standing);
+    const s2c_depthwise_f32 p = s2c_lying_f32(standing);
     const int32_t most = p.output_width < S2C_DEPTHWISE_PIXELS ? p.output_width : S2C_DEPTHWISE_PIXELS;
     const int32_t vectors = (p.channels + S2C_FLOATS - 1) / S2C_FLOATS;
     const int32_t fitting = S2C_DEPTHWISE_SUMS / most;

@@ -38,7 +38,7 @@ S2C_INLINE s2c_floats s2c_exp_of_negative_floats(s2c_floats x, s2c_floats minus)
 {
     const s2c_powers parts = s2c_split_floats(s2c_at_least_floats(x, -88.0f), S2C_POWER_ROUND);
     const s2c_floats power = s2c_power_of_two_floats(parts.rounded);
-    return power * (s2c_expm1_near_zero_floats(parts.r - minus) + 1.0f);
+    return s2c_multiply_add(power, s2c_expm1_near_zero_floats(parts.r - minus), power);
 }
 
 /* exp(x) - 1 for x <= 0, near 0 too to a share of itself. */

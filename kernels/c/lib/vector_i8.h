@@ -250,10 +250,25 @@ S2C_INLINE s2c_longs s2c_multiply_even(s2c_ints a, s2c_ints b)
 #endif
 }
 
-/* The odd lanes where the even ones are. */
+/* The even lanes, and the odd ones, as longs; they are positive. */
+S2C_INLINE s2c_longs s2c_lower(s2c_ints x)
+{
+    return (s2c_longs)((s2c_long_words)x & 0xffffffff);
+}
+
+S2C_INLINE s2c_longs s2c_upper(s2c_ints x)
+{
+    return (s2c_longs)((s2c_long_words)x >> 32);
+}
+
+/* The odd lanes where the even ones are; anything in the odd ones. */
 S2C_INLINE s2c_ints s2c_odd(s2c_ints x)
 {
+#if S2C_INTS == 16
+    return (s2c_ints)_mm512_shuffle_epi32((__m512i)x, (_MM_PERM_ENUM)0xf5);
+#else
     return (s2c_ints)((s2c_long_words)x >> 32);
+#endif
 }
 
 /* The lower halves of even in the even lanes, those of odd in the odd ones. */
@@ -319,18 +334,16 @@ S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shi
         return s2c_join_low(even, odd);
     }
     const s2c_ints one = -some;
-    const s2c_longs lower = (s2c_longs)((s2c_long_words)right & 0xffffffff);
-    const s2c_longs lower_one = (s2c_longs)((s2c_long_words)one & 0xffffffff);
-    return s2c_join_low(s2c_shift_longs(even, lower, lower_one),
-                        s2c_shift_longs(odd, (s2c_longs)s2c_odd(right), (s2c_longs)s2c_odd(one)));
+    return s2c_join_low(s2c_shift_longs(even, s2c_lower(right), s2c_lower(one)),
+                        s2c_shift_longs(odd, s2c_upper(right), s2c_upper(one)));
 }
 
 /* lib/requantize.h's s2c_scale_once of each lane. */
 S2C_INLINE s2c_ints s2c_scale_ints_once(s2c_ints x, s2c_ints multiplier, s2c_ints shift)
 {
     const s2c_ints right = 31 - shift;
-    const s2c_longs even_right = (s2c_longs)((s2c_long_words)right & 0xffffffff);
-    const s2c_longs odd_right = (s2c_longs)s2c_odd(right);
+    const s2c_longs even_right = s2c_lower(right);
+    const s2c_longs odd_right = s2c_upper(right);
     const s2c_longs one = (s2c_longs){0} + 1;
     const s2c_longs even = s2c_multiply_even(x, multiplier) + ((one << even_right) >> 1);
     const s2c_longs odd = s2c_multiply_even(s2c_odd(x), s2c_odd(multiplier)) + ((one << odd_right) >> 1);
