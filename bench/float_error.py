@@ -1,4 +1,4 @@
-"""kernels/c/<function>_f32.c -> its maximal error over float32 inputs, or random pairs, against float64.
+"""A kernel of a float function -> its maximal error over float32 inputs, or random pairs, against float64.
 
 Subnormal inputs are left out: they count as zero while a float target runs.
 """
@@ -25,13 +25,19 @@ REFERENCES = {"abs": "fabs", "round": "rint"}
 SMALLEST = {"gelu_tanh": 1e-6, "mish": 1e-35, "silu": 1e-35}
 
 
-def measure(name: str, step: int, scratch: Path) -> str:
-    program = scratch / name
+def kernel_file(name: str, variant: str) -> Path:
+    """variant: the word behind the kernel's dtype, or "" for the portable kernel."""
+    return folder("kernels") / "c" / (f"{name}_f32.{variant}.c" if variant else f"{name}_f32.c")
+
+
+def measure(name: str, variant: str, step: int, scratch: Path) -> str:
+    program, path = scratch / name, kernel_file(name, variant)
     subprocess.run(
         [
             *(sys.executable, "-m", "ziglang", "cc", "-O3", "-march=native", "-ffp-contract=off"),
-            *("-fno-sanitize=undefined", f"-I{folder('kernels') / 'c'}", f"-DKERNEL={name}_f32"),
-            *(f'-DKERNEL_FILE="{name}_f32.c"', f"-DREFERENCE={REFERENCES.get(name, name)}"),
+            *("-fno-sanitize=undefined", f"-I{path.parent}"),
+            *(f"-DKERNEL={path.stem.replace('.', '_')}", f'-DKERNEL_FILE="{path.name}"'),
+            f"-DREFERENCE={REFERENCES.get(name, name)}",
             *(["-DPAIRS"] if name in PAIRS else []),
             *(str(HERE / "float_error.c"), "-lm", "-o", str(program)),
         ],
@@ -49,10 +55,18 @@ def measure(name: str, step: int, scratch: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--step", type=int, default=1, help="take every step-th bit pattern")
-    parser.add_argument("functions", nargs="*", default=[*sorted(FUNCTIONS), *PAIRS])
+    parser.add_argument("--variant", default="", help="of the kernels, such as vector")
+    parser.add_argument("functions", nargs="*", help="all that have such a kernel")
     options = parser.parse_args()
+    names = options.functions or [
+        each for each in (*sorted(FUNCTIONS), *PAIRS) if kernel_file(each, options.variant).exists()
+    ]
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line in pool.map(lambda name: measure(name, options.step, Path(scratch)), options.functions):
+
+        def measured(name: str) -> str:
+            return measure(name, options.variant, options.step, Path(scratch))
+
+        for line in pool.map(measured, names):
             print(line, flush=True)
 
 

@@ -62,6 +62,15 @@ def line_tiles(params: Mapping[str, int | float]) -> int | float:
     return pixels // rows * -(-rows // params["tile_rows"])
 
 
+def crowded_floats(params: Mapping[str, int | float]) -> int | float:
+    """Working memory of kernels/c/lib/panel_matmul_f32.h: a chunk of rows that would evict each other; one
+    float, where there are none."""
+    rows, depth, tile = params["rows"], params["depth"], params["tile_rows"]
+    if depth % 512 or rows == 1:
+        return 1
+    return (depth + 16) * min(rows, tile * max((1 << 17) // ((depth + 16) * tile), 1))
+
+
 def winograd_floats(params: Mapping[str, int | float]) -> int | float:
     """Working memory of kernels/c/lib/winograd_f32.h: the padded image and both transforms of a block."""
     channels, columns, rows = params["channels"], params["columns"], params["tile_rows"]
@@ -73,6 +82,7 @@ def winograd_floats(params: Mapping[str, int | float]) -> int | float:
 
 # What expressions may name beside parameters.
 DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {
+    "crowded_floats": crowded_floats,
     "line_tiles": line_tiles,
     "padded_pixels": padded_pixels,
     "winograd_floats": winograd_floats,

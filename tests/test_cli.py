@@ -203,7 +203,8 @@ def test_missing_compiler(tmp_path: Path) -> None:
         ),
         (
             ("--target", "abacus"),
-            "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, x86-64-v3, x86-64-v4, found abacus; name one of these",
+            "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, "
+            "x86-64-v3, x86-64-v4, found abacus; name one of these",
         ),
         (
             ("--name", "a b"),

@@ -335,6 +335,7 @@ def make_document(ratio: float = 3.0) -> dict[str, Any]:
     granted = {"core 1": "", "SCHED_FIFO": "Operation not permitted"}
     return {
         "net": HOSTILE_NAME,
+        "float_mode": "subnormals count as zero",
         "date": "2026-01-02",
         "machine": "a machine",
         "versions": {"s2c": "0.1.0", "openvino": "1.0"},
@@ -369,6 +370,7 @@ def test_facts_say_what_was_not_permitted_and_not_counted() -> None:
         "empty loop: Operation not permitted)"
     )
     assert found["no instructions"] == "no counter"
+    assert found["floats of s2c"] == "subnormals count as zero"
     assert found["valgrind"] == "100 instructions, for normal, NaN inputs alike"
 
 

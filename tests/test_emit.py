@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,11 +30,19 @@ from native import COMPILERS, FLAGS, WARNINGS, ZIG, check_call, compiler, need, 
 from s2c import oracle
 from s2c.artifact import write_artifact
 from s2c.driver import Compilation, Request
-from s2c.emit.c_family import emit_header, emit_source, format_param
+from s2c.emit.c_family import READABLE, emit_header, emit_source, format_param
 from s2c.emit.cpp import emit_cpp
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header
 from s2c.emit.rust import emit_rust
-from s2c.emit.text import LONGEST_COMMENT, comment_text, format_array, format_float, identifier
+from s2c.emit.text import (
+    LONGEST_COMMENT,
+    ROW_BYTES,
+    comment_text,
+    format_array,
+    format_float,
+    format_strings,
+    identifier,
+)
 from s2c.ir import Graph, Node, Type, input_node
 from s2c.ops import make
 from s2c.target import load_target
@@ -105,6 +114,51 @@ def test_not_finite() -> None:
 def test_integers() -> None:
     assert format_array(np.arange(-1, 17, dtype=np.int8)).count("\n") == 1
     assert format_param(-(1 << 31)) == "INT32_MIN" and format_param(-(1 << 31) + 1) == "-2147483647"
+
+
+ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
+
+
+def read_string(literal: str) -> bytes:
+    """The bytes that C makes of a string literal."""
+    assert literal[0] == literal[-1] == '"' and literal.isascii() and literal.isprintable()
+    assert "??" not in literal and '"' not in re.sub(r"\\.", "", literal[1:-1])
+
+    def value(found: re.Match[bytes]) -> bytes:
+        text = found.group(1)
+        return bytes([int(text, 8)]) if text.isdigit() else text
+
+    return ESCAPE.sub(value, literal[1:-1].encode())
+
+
+@given(st.binary(min_size=1, max_size=60))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_strings_read_back(data: bytes) -> None:
+    for each in (data, b"\x01" + data[:1] + b"??=" + data):
+        (literal,) = format_strings(np.frombuffer(each, np.uint8))
+        assert read_string(literal) == each
+
+
+@pytest.mark.parametrize(
+    "size", [1, ROW_BYTES - 1, ROW_BYTES, ROW_BYTES + 1, 2 * ROW_BYTES, 2 * ROW_BYTES + 7]
+)
+def test_long_arrays_become_several_strings(size: int) -> None:
+    array = np.random.default_rng(size).integers(0, 256, size, np.uint8)
+    rows = [read_string(each) for each in format_strings(array)]
+    assert b"".join(rows) == array.tobytes()
+    assert {len(each) for each in rows[:-1]} <= {ROW_BYTES} and 0 < len(rows[-1]) <= ROW_BYTES
+
+
+def test_every_pair_of_bytes_reads_back() -> None:
+    """A digit behind a short escape would become a part of it."""
+    pairs = np.array([(a, b) for a in range(256) for b in range(256)], np.uint8)
+    assert b"".join(map(read_string, format_strings(pairs))) == pairs.tobytes()
+
+
+def test_strings_are_little_endian() -> None:
+    numbers = np.array([1.0, -2.5], np.float32)
+    assert list(format_strings(numbers.astype(">f4"))) == list(format_strings(numbers))
+    assert [read_string(each) for each in format_strings(np.array([0x1234], np.int16))] == [b"\x34\x12"]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +277,28 @@ def test_nothing_is_emitted_twice() -> None:
     assert source.count("#include") == 1
 
 
+def test_large_constants_are_strings() -> None:
+    source = emit_source(planned(large_constants()), "n", "t", "c")
+    assert source.count("} n_") == source.count(".values,") + source.count(".values)") == 5
+    assert f"[{READABLE}] = {{\n" in source and f"float values[{READABLE + 1}];" in source
+    assert f"S2C_STRING(rows, [5][{ROW_BYTES}])" in source and "S2C_STRING(rest, [4092])" in source
+    assert max(map(len, source.splitlines())) <= 4 * ROW_BYTES + 8
+    assert "S2C_STRING" not in files(tiny())["tiny.c"]
+
+
+def test_options_of_the_source() -> None:
+    plan = planned(tiny())
+    plain = emit_source(plan, "n", "t", "c")
+    assert "S2C_REPRODUCIBLE\n\n" not in plain and "n_supported" not in plain
+    assert "\n#define S2C_REPRODUCIBLE\n" in emit_source(plan, "n", "t", "c", reproducible=True)
+    assert "int32_t n_supported(void)\n{" in emit_source(plan, "n", "t", "c", checks_processor=True)
+    assert "int32_t n_supported(void);" in emit_header(plan, "n", "t", checks_processor=True)
+    assert "#define S2C_SUPPORTED n_supported\n" in emit_net_header(plan, "n", checks_processor=True)
+    arrays = random_arrays(tiny())
+    goldens = [Golden(arrays, oracle.run(tiny(), *arrays))]
+    assert "if (!n_supported()) {" in emit_main(plan, "n", goldens, checks_processor=True)
+
+
 def test_source_has_no_loop_of_its_own_and_no_path() -> None:
     source = files(tiny())["tiny.c"]
     run = source[source.index("void tiny_run(void *arena)") :]
@@ -296,6 +372,23 @@ def test_every_global_symbol_has_the_prefix(tmp_path: Path) -> None:
     assert [each.name for each in named] == ["tiny_run"]
 
 
+def large_constants() -> Graph:
+    """Weights in one string, in several, in whole ones without a rest, and operands of each dtype."""
+    x = tensor("x", 1, 2046)
+    results = []
+    for columns in (1, 2, 3):
+        own, quant = weights(seeded(columns), x, columns, 2046)
+        results.append(make("dense", (x,), f"dense_{columns}", quant, **own))
+    for size in (READABLE, READABLE + 1, 5000):
+        y = tensor(f"y_{size}", 1, size)
+        values = np.random.default_rng(size).normal(size=(1, size)).astype(np.float32)
+        values[0, :3] = [np.inf, -0.0, 1e-40]
+        constant = Node("constant", (), {"value": values}, y.type, "k")
+        results.append(make("mul", (y, constant), f"mul_{size}"))
+    inputs = (x, *(each.inputs[0] for each in results[3:]))
+    return Graph(inputs, tuple(results))
+
+
 def log_of_negative() -> Graph:
     x = tensor("x", 1, 9)
     return Graph(
@@ -310,6 +403,7 @@ NETS = {
     "scalar": lambda: (lambda x: Graph((x,), (relu(x, "r"),)))(tensor("x")),
     "two_inputs": lambda: random_graph(seeded(8), "i8", 4),
     "floats": lambda: random_graph(seeded(6), "f32", 8),
+    "large": large_constants,
 }
 
 

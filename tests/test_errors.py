@@ -695,7 +695,8 @@ def _(folder: Path) -> object:
 
 @row(
     "target.py:load_target",
-    "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, x86-64-v3, x86-64-v4, found m4; name one of these",
+    "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, "
+    "x86-64-v3, x86-64-v4, found m4; name one of these",
 )
 def _(folder: Path) -> object:
     return load_target("m4")

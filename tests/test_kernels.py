@@ -296,7 +296,7 @@ def wide_layers(pick: Pick, dtype: str) -> list[Node]:
             "add", (inner, addend), "a", quant, **random_clamp(pick, quant) | random_rounding(pick, quant)
         )
         nodes += [make("conv2d", (source,), "c", quant, **attrs), both]
-    for rows, depth, columns in ((1, 70, 133), (5, 33, 16), (17, 1, 65), (30, 129, 31)):
+    for rows, depth, columns in ((1, 70, 133), (5, 33, 16), (17, 1, 65), (30, 129, 31), (23, 512, 40)):
         x = random_input(pick, "x", (rows, depth), dtype)
         attrs, quant = weights(pick, x, columns, depth)
         nodes.append(make("dense", (x,), "d", quant, **attrs, **random_clamp(pick, quant)))
@@ -361,7 +361,7 @@ def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
 
 
 def expected_arguments(nodes: Sequence[Node], kernel: Kernel) -> tuple[int, list[str]]:
-    """How many inputs a chain reads, and the names behind them: scratch, consts, params, tile, in order."""
+    """How many inputs a chain reads, and the names behind: scratch, consts, params, tile, units, in order."""
     inputs = len(nodes[0].inputs) + sum(len(node.inputs) - 1 for node in nodes[1:])
     consts = [name for node in nodes for name in OPS[node.op].consts(node)]
     params = [name for node in nodes for name in OPS[node.op].params(node)]
@@ -369,7 +369,8 @@ def expected_arguments(nodes: Sequence[Node], kernel: Kernel) -> tuple[int, list
         f"two ops of {[node.op for node in nodes]} share a parameter's name"
     )
     scratch = ["scratch"] if kernel.scratch else []
-    return inputs, [*scratch, *consts, *params, *(["tile_rows", "tile_columns"] if kernel.tile else [])]
+    tile = ["tile_rows", "tile_columns"] if kernel.tile else []
+    return inputs, [*scratch, *consts, *params, *tile, *(["first", "last"] if kernel.split else [])]
 
 
 @pytest.mark.build

@@ -50,6 +50,8 @@ from s2c.passes.fold_constants import fold_constants
 from s2c.passes.fuse_clamp import fuse_clamp
 from s2c.passes.lower import lower
 from s2c.passes.order_addends import order_addends
+from s2c.passes.sink_reshapes import sink_reshapes
+from s2c.passes.trim_windows import trim_windows
 
 Pass = Callable[[Graph], Graph]
 
@@ -227,6 +229,112 @@ def test_clamps_are_not_fused() -> None:
         graph = Graph((x,), outputs)
         assert ops_of(check_pass(fuse_clamp, graph)) == ops_of(graph)
     assert ops_of(fuse_clamp(Graph((x,), (mismatch,)))) == ["input", "conv2d", "relu"]
+
+
+# sink_reshapes
+
+
+def flat(x: Node) -> Node:
+    """An image's rows and columns as one axis, as behind a convolution of one dimension."""
+    batch, height, width, channels = x.type.shape
+    return make("reshape", (x,), "flat", shape=(batch, height * width, channels))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (), (3,), (1, 3)])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_scale_and_clamp_reach_the_contraction(shape: tuple[int, ...], is_first: bool) -> None:
+    x = image()
+    operands = (flat(conv(x, 3, 3)), constant(floats(seeded(4), *shape), "c"))
+    scaled = make("mul", operands if is_first else operands[::-1], "m")
+    graph = Graph((x,), (make("reshape", (relu(scaled, "r"),), "s", shape=(1, 48)),))
+    sunk = check_pass(sink_reshapes, graph)
+    assert ops_of(sunk)[-1] == "reshape" and ops_of(sunk).count("reshape") == 1
+    assert ops_of(check_pass(fuse_clamp, check_pass(fold_batchnorm, sunk))) == ["input", "conv2d", "reshape"]
+
+
+@pytest.mark.parametrize("quant", [None, QUANT], ids=["f32", "i8"])
+def test_sum_of_two_reshapes_is_a_reshaped_sum(quant: Quant | None) -> None:
+    x = image(quant=quant)
+    added = make("add", (flat(x), flat(relu(x, "r"))), "a", quant)
+    assert ops_of(check_pass(sink_reshapes, Graph((x,), (added,)))) == ["input", "relu", "add", "reshape"]
+
+
+def test_reshape_back_is_dropped() -> None:
+    x = image()
+    back = make("reshape", (relu(flat(x), "r"),), "b", shape=x.type.shape)
+    assert ops_of(check_pass(sink_reshapes, Graph((x,), (back,)))) == ["input", "relu"]
+
+
+WIDE = tensor("x", 1, 4, 4, 6)
+NOT_SUNK = {
+    "channels split": make(
+        "mul",
+        (make("reshape", (WIDE,), "r", shape=(16, 2, 3)), constant(floats(seeded(1), 3), "c")),
+        "m",
+    ),
+    "one value per row": make("mul", (flat(WIDE), constant(floats(seeded(1), 16, 1), "c")), "m"),
+    "an operand of the same shape": make("add", (flat(WIDE), tensor("y", 1, 16, 6)), "a"),
+    "sources of two shapes": make("add", (flat(WIDE), flat(tensor("y", 1, 2, 8, 6))), "a"),
+    "a broadcast reshape": make(
+        "add", (tensor("y", 2, 16, 6), make("reshape", (WIDE,), "r", shape=(1, 16, 6))), "a"
+    ),
+    "an op along an axis": make("softmax", (flat(WIDE),), "s", beta=1.0),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SUNK)
+def test_reshapes_are_not_sunk(name: str) -> None:
+    node = NOT_SUNK[name]
+    graph = Graph(tuple(each for each in Graph((), (node,)).nodes() if each.op == "input"), (node,))
+    assert ops_of(check_pass(sink_reshapes, graph)) == ops_of(graph)
+
+
+# trim_windows
+
+
+# Width, kernel, stride, dilation, pads; then kernel and pads that are left.
+TRIMMED = [
+    (64, 3, 1, 64, (128, 0), 1, (0, 0)),
+    (64, 3, 1, 32, (64, 0), 2, (32, 0)),
+    (64, 3, 1, 31, (62, 0), 3, (62, 0)),
+    (5, 3, 1, 5, (5, 5), 1, (0, 0)),
+    (5, 5, 1, 1, (2, 2), 5, (2, 2)),
+    (1, 3, 1, 1, (1, 1), 1, (0, 0)),
+    (4, 2, 3, 9, (4, 5), 2, (4, 5)),
+]
+
+
+def line(width: int, kernel: int, stride: int, dilation: int, pads: tuple[int, int]) -> Node:
+    x = tensor("x", 2, 1, width, 3)
+    own = {"weight": floats(seeded(width), 5, 1, kernel, 3), "bias": floats(seeded(1), 5)}
+    geometry = {"stride": (1, stride), "dilation": (1, dilation), "pads": ((0, 0), pads), "groups": 1}
+    return make("conv2d", (x,), "c", **own, **geometry)
+
+
+def test_taps_in_padding_are_dropped() -> None:
+    for width, kernel, stride, dilation, pads, kept, left in TRIMMED:
+        found = check_pass(trim_windows, single(line(width, kernel, stride, dilation, pads))).outputs[0]
+        assert found.attrs["weight"].shape == (5, 1, kept, 3), (width, kernel, stride, dilation, pads)
+        assert found.attrs["pads"] == ((0, 0), left)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 3), st.integers(1, 6), st.data())
+def test_trimmed_windows_compute_the_same(
+    width: int, kernel: int, stride: int, dilation: int, data: st.DataObject
+) -> None:
+    pads = (data.draw(st.integers(0, 20)), data.draw(st.integers(0, 20)))
+    if width + sum(pads) > (kernel - 1) * dilation:
+        result = check_pass(trim_windows, single(line(width, kernel, stride, dilation, pads)))
+        assert str(trim_windows(result)) == str(result)
+
+
+def test_infinite_weight_is_not_trimmed() -> None:
+    """Its product with a zero is no zero."""
+    node = line(64, 3, 1, 64, (128, 0))
+    node.attrs["weight"][0, 0, 0, 0] = np.inf
+    graph = single(node)
+    assert trim_windows(graph).outputs[0] is node
 
 
 # expand_broadcasts, order_addends, lower

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,21 @@ from host.peak import call_macs, open_peak
 
 import s2c
 from s2c.artifact import GOLDEN
+from s2c.determinism.measure import REST, draw_inputs
 from s2c.determinism.peers import PEERS, Settings, open_compiled
+from s2c.determinism.probe import is_throttled
 from s2c.determinism.turns import Entry, Pace, probe, take_turns, turn_calls
 from s2c.determinism.worker import Job, Worker, WorkerError
 
 OWN, PEAK = "s2c", "peak"
 RUNTIMES = ("onnxruntime", "openvino", "litert")  # beside s2c, in the table's order
-INPUT_SEED = 0
 TURN_SECONDS = 0.002
 MOST_CALLS = 1000  # of a turn
 
 
-def own_lacks(precision: str, threads: int) -> str | None:
+def own_lacks(precision: str) -> str | None:
     """Why s2c has no figure in a row."""
-    if precision == BF16:
-        return "s2c has no --precision bf16"
-    return "s2c has no --threads" if threads > 1 else None
+    return "s2c has no --precision bf16" if precision == BF16 else None
 
 
 def peer_files(net: Net) -> dict[str, Path]:
@@ -44,7 +44,11 @@ def peer_files(net: Net) -> dict[str, Path]:
 
 
 def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Path) -> dict[str, Any]:
-    """A JSON document. A runtime that fails has an "error" in the place of figures."""
+    """A JSON document. A runtime that fails has an "error" in the place of figures.
+
+    Single threads ask for what keeps them undisturbed; several, with pools that spin, could stop the machine.
+    """
+    is_settled = threads == 1
     settings = Settings(threads, BF16 if net.precision == BF16 else F32)
     runtimes: dict[str, dict[str, Any]] = {}
     row: dict[str, Any] = {
@@ -56,11 +60,14 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
     }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "net"
-        jobs = [Job(name, path, PEERS[name].open, settings, cores) for name, path in peer_files(net).items()]
-        row |= compile_own(net, folder)
-        lack = own_lacks(net.precision, threads) or row["refusal"]
+        jobs = [
+            Job(name, path, PEERS[name].open, settings, cores, is_settled)
+            for name, path in peer_files(net).items()
+        ]
+        row |= compile_own(net, folder, threads)
+        lack = own_lacks(net.precision) or row["refusal"]
         if lack is None:
-            jobs.append(Job(OWN, folder, open_compiled, settings, cores))
+            jobs.append(Job(OWN, folder, open_compiled, settings, cores, is_settled))
         else:
             runtimes[OWN] = {"error": lack}
         workers = {}
@@ -77,12 +84,14 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
             runtimes[OWN] |= compare_goldens(workers[OWN], folder)
         macs = call_macs(peak, net.precision)
         if macs:
-            job = Job(PEAK, peak, open_peak, Settings(1, net.precision), cores[:1])
+            job = Job(PEAK, peak, open_peak, Settings(1, net.precision), cores[:1], is_settled)
             workers[PEAK] = stack.enter_context(Worker(job))
         calls = {
             name: turn_calls(probe(worker), TURN_SECONDS, MOST_CALLS) for name, worker in workers.items()
         }
-        times = take_turns({name: Entry(worker) for name, worker in workers.items()}, calls, pace)
+        row["granted"] = {name: worker.granted for name, worker in workers.items()}
+        resting = replace(pace, rest=REST if is_settled and is_throttled() else 0.0)
+        times = take_turns({name: Entry(worker) for name, worker in workers.items()}, calls, resting)
     if macs:
         row["peak_gmacs"] = macs / float(times.pop(PEAK).min())
     for name, each in times.items():
@@ -90,11 +99,11 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
     return row
 
 
-def compile_own(net: Net, folder: Path) -> dict[str, Any]:
+def compile_own(net: Net, folder: Path, threads: int) -> dict[str, Any]:
     """Fills the folder. macs of the net as its file has it; None where s2c refuses it."""
     started = time.monotonic()
     try:
-        with s2c.compile(net.own) as program:
+        with s2c.compile(net.own, threads=threads) as program:
             seconds = time.monotonic() - started
             program.save(folder)
             return {"macs": program.manifest["source_macs"], "compile_seconds": seconds, "refusal": None}
@@ -111,19 +120,6 @@ def summarise(nanoseconds: np.ndarray) -> dict[str, float]:
 
 
 # outputs
-
-
-def draw_inputs(shapes: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> list[np.ndarray]:
-    """Of every runtime the same: floats around 0, integers over their whole range."""
-    source = np.random.default_rng(INPUT_SEED)
-    return [draw(source, shape, dtype) for shape, dtype in shapes]
-
-
-def draw(source: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    if dtype.kind == "f":
-        return source.normal(size=shape).astype(dtype)
-    limits = np.iinfo(dtype)
-    return source.integers(limits.min, limits.max, shape, dtype, endpoint=True)
 
 
 def compare_outputs(worker: Worker, model: Path, tflite: Path | None) -> dict[str, Any]:

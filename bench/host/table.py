@@ -161,9 +161,11 @@ def caption(rows: Sequence[Row]) -> str:
     peaks = {row["precision"]: row["peak_gmacs"] for row in rows if row.get("peak_gmacs")}
     parts = [
         "Microseconds of one call from Python, minimum / median; each runtime in a process of its own, all "
-        "on one core, calls interleaved. limit: the net's MACs at the measured peak of one core ("
+        f"on one core, calls interleaved{priority(rows)}. limit: the net's MACs at the measured peak of "
+        "one core ("
         + ", ".join(f"{PRECISIONS[name]} {peak:.0f} GMAC/s" for name, peak in peaks.items())
-        + "). error: of s2c's outputs against its oracle, as a share of the largest.",
+        + "), which a convolution by Winograd's filtering may pass. error: of s2c's outputs against its "
+        "oracle, as a share of the largest.",
     ]
     if any(row["made"] for row in rows):
         parts.append("(a): no trained int8 file, so quantized by onnxruntime.quantization on random inputs.")
@@ -173,6 +175,12 @@ def caption(rows: Sequence[Row]) -> str:
         f"machine: {listed(rows, 'machine')}."
     )
     return "\n" + " ".join(parts) + "\n"
+
+
+def priority(rows: Sequence[Row]) -> str:
+    """Whether all single threads ran before all else."""
+    single = [each for row in rows if row["threads"] == 1 for each in row["granted"].values()]
+    return "" if any(each.get("SCHED_FIFO", "not asked for") for each in single) else ", under SCHED_FIFO"
 
 
 def listed(rows: Sequence[Row], name: str) -> str:

@@ -13,12 +13,13 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from host.measure import OWN, draw_inputs, own_lacks, peer_files
+from host.measure import OWN, own_lacks, peer_files
 from host.nets import F32, INT8, SMALL, Net, list_nets
 from host.run import BUILT
 from readme_tables import DATA
 
 import s2c
+from s2c.determinism.measure import draw_inputs
 from s2c.determinism.peers import PEERS, Session, Settings, open_compiled
 
 # LiteRT is unstable in one process with the others, and pytest-benchmark needs one: run.py has it.
@@ -37,7 +38,7 @@ def net(request: pytest.FixtureRequest) -> Net:
 def session(request: pytest.FixtureRequest, net: Net, tmp_path: Path) -> Session:
     name = request.param
     if name == OWN:
-        lack = own_lacks(net.precision, 1)
+        lack = own_lacks(net.precision)
         if lack is not None:
             pytest.skip(lack)
         with s2c.compile(net.own) as program:

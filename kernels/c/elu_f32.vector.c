@@ -9,7 +9,7 @@
 
 S2C_INLINE s2c_floats s2c_elu_floats(s2c_floats x)
 {
-    const s2c_floats e = s2c_expm1_of_negative_floats(s2c_at_most_floats(x, 0.0f));
+    const s2c_floats e = s2c_expm1_of_minus_floats(-s2c_at_most_floats(x, 0.0f));
     return s2c_choose_floats(x > 0.0f, x, e);
 }
 

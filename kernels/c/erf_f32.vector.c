@@ -21,7 +21,7 @@ S2C_INLINE s2c_floats s2c_erf_floats(s2c_floats x)
     p = s2c_horner(p, a, 0.102769688f);
     p = s2c_horner(p, a, 0.636619925f);
     p = s2c_horner(p, a, 0.128379166f);
-    const s2c_floats e = s2c_expm1_of_negative_floats(-s2c_multiply_add(a, p, a));
+    const s2c_floats e = s2c_expm1_of_minus_floats(s2c_multiply_add(a, p, a));
     return s2c_with_sign_floats(s2c_abs_floats(e), x);
 }
 

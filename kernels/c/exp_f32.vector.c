@@ -13,10 +13,10 @@
 S2C_INLINE s2c_floats s2c_exp_floats(s2c_floats x)
 {
     const s2c_floats bounded = s2c_clamp_floats(x, -104.0f, 89.0f);
-    const s2c_powers parts = s2c_split_floats(bounded, S2C_EXP_ROUND);
+    const s2c_powers parts = s2c_split_floats(-bounded, S2C_EXP_ROUND);
     const s2c_words exponent = (s2c_words)parts.rounded; /* its low bits: n + 254 */
     const s2c_words half = exponent >> 1;
-    const s2c_floats power = s2c_expm1_near_zero_floats(parts.r) + 1.0f;
+    const s2c_floats power = s2c_expm1_near_zero_floats(parts.h) + 1.0f;
     return power * (s2c_floats)(half << 23) * (s2c_floats)((exponent - half) << 23);
 }
 

@@ -16,7 +16,7 @@ S2C_INLINE s2c_floats s2c_gelu_floats(s2c_floats x)
     const s2c_floats a = s2c_at_most_floats(s2c_abs_floats(x), 14.0f);
     const s2c_floats high = (s2c_floats)((s2c_words)a & UINT32_C(0xfffff000));
     const s2c_floats rest = 0.5f * (a - high) * (a + high);
-    const s2c_floats power = s2c_exp_of_negative_floats(-0.5f * high * high, rest);
+    const s2c_floats power = s2c_exp_of_minus_floats(0.5f * high * high, rest);
     const s2c_floats t = s2c_reciprocal_of_positive_floats(s2c_horner(s2c_all_floats(0.3f), a, 1.0f));
     const s2c_floats u = 0.3f * a * t;
     s2c_floats p = s2c_all_floats(0.0207631625f);

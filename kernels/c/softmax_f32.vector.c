@@ -33,8 +33,8 @@ S2C_INLINE s2c_totals s2c_add_powers(float *y, const float *x, int32_t count, fl
     s2c_wide powers = s2c_load_wide(x, count, -S2C_INFINITY);
     S2C_UNROLL
     for (int32_t v = 0; v < S2C_PARTS; v++) {
-        const s2c_floats exponent = beta * (powers.part[v] - largest);
-        powers.part[v] = s2c_exp_of_negative_floats(exponent, s2c_all_floats(0.0f));
+        const s2c_floats below = beta * (largest - powers.part[v]);
+        powers.part[v] = s2c_exp_of_minus_floats(below, s2c_all_floats(0.0f));
         const s2c_floats wanted = powers.part[v] - totals.lost.part[v];
         const s2c_floats next = totals.sum.part[v] + wanted;
         totals.lost.part[v] = (next - totals.sum.part[v]) - wanted;

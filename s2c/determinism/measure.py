@@ -9,7 +9,7 @@ import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from functools import partial
 from importlib import metadata
@@ -73,61 +73,76 @@ def measure_determinism(
     CompileError where a peer is unknown, not installed, has no model, or cannot load it.
     """
     manifest = read_manifest(folder)
-    if load_target(manifest["target"]).emulated:
-        do = "compile with --target host; s2c bench counts the instructions of this one"
-        raise error("--determinism", "a net for this machine", f"one for {manifest['target']}", do)
-    peers = check_peers(against)
-    found = find_models(folder, manifest, models)
-    cores = (quiet_core(),)
-    jobs = [Job(OWN, folder, open_compiled, cores=cores, is_settled=True)] + [
-        Job(name, pick_model(name, found), PEERS[name].open, cores=cores, is_settled=True) for name in peers
-    ]
+    jobs = list_jobs(folder, manifest, against, models)
+    kinds = [Type(tuple(each["shape"]), each["dtype"]) for each in manifest["inputs"]]
+    hostile = hostile_inputs(kinds)
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for job in jobs:
             say(f"loading {job.runtime}")
             workers[job.runtime] = stack.enter_context(load(job))
-        entries = {name: Entry(worker, own_inputs(worker)) for name, worker in workers.items()}
+        entries = {name: Entry(each, draw_inputs(each.ask("shapes"))) for name, each in workers.items()}
         refuse_other_nets(manifest, entries)
-        kinds = [Type(tuple(each["shape"]), each["dtype"]) for each in manifest["inputs"]]
-        hostile = hostile_inputs(kinds)
-        for name, arrays in hostile.items():
-            entries[f"{OWN}, {name}"] = Entry(workers[OWN], arrays)
-        nanoseconds = probe(workers[OWN])
-        spin = Job(EMPTY, Path(), partial(open_spin, nanoseconds=nanoseconds), cores=cores, is_settled=True)
-        workers[EMPTY] = stack.enter_context(load(spin))
+        own = entries[OWN]
+        entries |= {f"{OWN}, {name}": replace(own, inputs=arrays) for name, arrays in hostile.items()}
+        nanoseconds = probe(own.worker)
+        spin = partial(open_spin, nanoseconds=nanoseconds)
+        workers[EMPTY] = stack.enter_context(load(replace(jobs[0], runtime=EMPTY, open=spin)))
         entries[EMPTY] = Entry(workers[EMPTY])
-        each_turn = turn_calls(nanoseconds, TURN_SECONDS, max(1, calls // TURNS))
-        rest = REST if not workers[OWN].granted["SCHED_FIFO"] and is_throttled() else 0.0
-        pace = Pace(math.ceil(calls / each_turn), skipped=SKIPPED, rest=rest)
-        times = take_turns(
-            entries, dict.fromkeys(entries, each_turn), pace, SEED, partial(say, "timing in turns")
+        turn = turn_calls(nanoseconds, TURN_SECONDS, max(1, calls // TURNS))
+        is_real_time = not own.worker.granted["SCHED_FIFO"]
+        pace = Pace(
+            rounds=math.ceil(calls / turn),
+            skipped=SKIPPED,
+            rest=REST if is_real_time and is_throttled() else 0.0,
         )
+        told = partial(say, "timing in turns")
+        found = take_turns(entries, dict.fromkeys(entries, turn), pace, SEED, told)
         say("counting")
         counts = {name: worker.ask("count") for name, worker in workers.items()}
-        granted = {name: worker.granted for name, worker in workers.items()}
-        own = entries[OWN].inputs or ()
-    times = {name: each[:calls] for name, each in times.items()}
+    times = {name: each[:calls] for name, each in found.items()}
     document = {
         "net": manifest["name"],
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": {OWN: metadata.version("s2c")}
-        | {name: metadata.version(PEERS[name].distribution) for name in peers},
-        "core": cores[0],
-        "cores": os.cpu_count(),
+        "float_mode": manifest["float_mode"],
+        **surroundings(jobs),
         "calls": calls,
-        "turn": each_turn,
+        "turn": turn,
         "skipped": SKIPPED,
-        "rest": rest,
+        "rest": pace.rest,
         "counted_calls": COUNTED_CALLS,
-        "granted": granted,
-        "valgrind": count_by_valgrind(folder, {"normal": own, **hostile}),
+        "granted": {name: worker.granted for name, worker in workers.items()},
+        "valgrind": count_by_valgrind(folder, {"normal": own.inputs or (), **hostile}),
         "entries": [
             {"name": name, **asdict(spread(each)), **counts.get(name, {})} for name, each in times.items()
         ],
     }
     return document, times
+
+
+def list_jobs(
+    folder: Path, manifest: Mapping[str, Any], against: Sequence[str], models: Sequence[Path]
+) -> list[Job]:
+    """s2c's first."""
+    if load_target(manifest["target"]).emulated:
+        do = "compile with --target host; s2c bench counts the instructions of this one"
+        raise error("--determinism", "a net for this machine", f"one for {manifest['target']}", do)
+    files = find_models(folder, manifest, models)
+    core = quiet_core()
+    paths = {name: pick_model(name, files) for name in check_peers(against)}
+    return [Job(OWN, folder, open_compiled, cores=(core,), is_settled=True)] + [
+        Job(name, path, PEERS[name].open, cores=(core,), is_settled=True) for name, path in paths.items()
+    ]
+
+
+def surroundings(jobs: Sequence[Job]) -> dict[str, Any]:
+    names = {job.runtime: PEERS[job.runtime].distribution for job in jobs if job.runtime in PEERS}
+    return {
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "versions": {name: metadata.version(each) for name, each in {OWN: "s2c", **names}.items()},
+        "core": jobs[0].cores[0],
+        "cores": os.cpu_count(),
+    }
 
 
 def load(job: Job) -> Worker:
@@ -157,10 +172,6 @@ def draw_inputs(shapes: Shapes) -> tuple[np.ndarray, ...]:
     names = {np.dtype(kind): name for name, kind in DTYPES.items()}
     source = np.random.default_rng(SEED)
     return tuple(random_array(Type(shape, names[dtype]), source, 1.0) for shape, dtype in shapes)
-
-
-def own_inputs(worker: Worker) -> tuple[np.ndarray, ...]:
-    return draw_inputs(worker.ask("shapes"))
 
 
 def hostile_inputs(kinds: Sequence[Type]) -> dict[str, tuple[np.ndarray, ...]]:

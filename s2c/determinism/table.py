@@ -84,6 +84,7 @@ def facts(document: Document) -> dict[str, str]:
             f"{name} ({', '.join(f'{runtime}: {why}' for runtime, why in reasons.items())})"
             for name, reasons in refused.items()
         )
+    result["floats of s2c"] = document["float_mode"]
     result["noise"] = noise_text(document["entries"])
     result["counted"] = (
         f"{document['counted_calls']} calls; mallocs of all threads by the slots of loaded libraries' offset "

@@ -59,7 +59,7 @@ def unshaped(node: Node, shape: tuple[int, ...], wanted: tuple[int, ...]) -> Nod
     own = node.type.shape
     if node.op == "reshape" and own == shape and node.inputs[0].type.shape == wanted:
         return node.inputs[0]
-    if node.op != "constant":
+    if node.op != "constant" or (node.type.quant is not None and len(node.type.quant.scale) > 1):
         return None
     if node.type.size == 1:
         return shaped(node, ())

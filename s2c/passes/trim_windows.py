@@ -1,7 +1,7 @@
 """Takes taps out of convolutions that read nothing but padding, as those of large dilations do.
 
-before:  %1 = conv2d(%0) dilation=(1, 64) pads=((0, 0), (128, 0)) weight=<[32, 1, 3, 16]>  # %0 : f32[1,1,64,16]
-after:   %1 = conv2d(%0) dilation=(1, 64) pads=((0, 0), (0, 0)) weight=<[32, 1, 1, 16]>
+before:  %1 = conv2d(%0) dilation=(1, 64) pads=((0, 0), (128, 0)) weight=W   with %0 : f32[1,1,64,16]
+after:   %1 = conv2d(%0) dilation=(1, 64) pads=((0, 0), (0, 0)) weight=W[:, :, 2:]
 
 Valid because padding is zero, so that its products with finite weights are. Taps go from the ends only, while
 the pads that go with them last.

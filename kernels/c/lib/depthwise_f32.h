@@ -4,6 +4,7 @@
    Each output is summed over its taps in order, from 0 on, and gets its bias last, on vectors of any width. */
 #ifndef S2C_DEPTHWISE_F32_H
 #define S2C_DEPTHWISE_F32_H
+#include "taps.h"
 #include "vector_f32.h"
 
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -19,19 +20,6 @@ typedef struct {
         dilation_height, dilation_width, pad_top, pad_left, output_height, output_width, present;
     float lo, hi, add_lo, add_hi;
 } s2c_depthwise_f32;
-
-/* From which to before which of a kernel's taps the input has extent positions for, where tap 0 is at first. */
-typedef struct {
-    int32_t begin, end;
-} s2c_span;
-
-S2C_INLINE s2c_span s2c_taps_inside(int32_t first, int32_t extent, int32_t taps, int32_t dilation)
-{
-    const int32_t begin = first < 0 ? (-first + dilation - 1) / dilation : 0;
-    const int32_t end = first >= extent ? 0 : (extent - 1 - first) / dilation + 1;
-    const s2c_span range = {begin, end < taps ? end : taps};
-    return range;
-}
 
 /* Along one axis: the outputs all of whose taps are inside. */
 S2C_INLINE s2c_span s2c_outputs_inside(int32_t outputs, int32_t extent, int32_t taps, int32_t stride,

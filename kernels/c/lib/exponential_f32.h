@@ -1,31 +1,33 @@
-/* exp and expm1 of vectors, by the formulas of exponential.h. */
+/* exp(-a) and exp(-a) - 1 of vectors a that are not negative, by the formulas of exponential.h: a = h - n * ln 2 with n
+   an integer, then 2^n * exp(-h). */
 #ifndef S2C_EXPONENTIAL_F32_H
 #define S2C_EXPONENTIAL_F32_H
 #include "exponential.h"
 #include "vector_f32.h"
 
-/* x = n * ln 2 + r: rounded holds n in its low bits, plus what `round` has there. */
+/* rounded holds n in its low bits, plus what `round` has there. */
 typedef struct {
-    s2c_floats rounded, r;
+    s2c_floats rounded, h;
 } s2c_powers;
 
-S2C_INLINE s2c_powers s2c_split_floats(s2c_floats x, float round)
+S2C_INLINE s2c_powers s2c_split_floats(s2c_floats a, float round)
 {
-    const s2c_floats rounded = s2c_horner(x, s2c_all_floats(S2C_LOG2_E), round);
+    const s2c_floats rounded = s2c_horner(a, s2c_all_floats(-S2C_LOG2_E), round);
     const s2c_floats n = rounded - round;
-    const s2c_floats high = s2c_multiply_subtract(n, s2c_all_floats(S2C_LN2_HIGH), x);
-    const s2c_powers both = {rounded, s2c_multiply_subtract(n, s2c_all_floats(S2C_LN2_LOW), high)};
+    const s2c_floats high = s2c_multiply_add(n, s2c_all_floats(S2C_LN2_HIGH), a);
+    const s2c_powers both = {rounded, s2c_multiply_add(n, s2c_all_floats(S2C_LN2_LOW), high)};
     return both;
 }
 
-S2C_INLINE s2c_floats s2c_expm1_near_zero_floats(s2c_floats r)
+/* exp(-h) - 1 for |h| <= ln 2 / 2. */
+S2C_INLINE s2c_floats s2c_expm1_near_zero_floats(s2c_floats h)
 {
     s2c_floats p = s2c_all_floats(0.00138367456f);
-    p = s2c_horner(p, r, 0.00836710539f);
-    p = s2c_horner(p, r, 0.041667752f);
-    p = s2c_horner(p, r, 0.16666539f);
-    p = s2c_horner(p, r, 0.49999997f);
-    return s2c_multiply_add(r * r, p, r);
+    p = s2c_horner(p, h, -0.00836710539f);
+    p = s2c_horner(p, h, 0.041667752f);
+    p = s2c_horner(p, h, -0.16666539f);
+    p = s2c_horner(p, h, 0.49999997f);
+    return s2c_multiply_add(h * h, p, -h);
 }
 
 S2C_INLINE s2c_floats s2c_power_of_two_floats(s2c_floats rounded)
@@ -33,20 +35,20 @@ S2C_INLINE s2c_floats s2c_power_of_two_floats(s2c_floats rounded)
     return (s2c_floats)((s2c_words)rounded << 23);
 }
 
-/* exp(x - minus) for x <= 0 and a small minus; 0 below x = -87.7, and subnormal before that from -87.3 on. */
-S2C_INLINE s2c_floats s2c_exp_of_negative_floats(s2c_floats x, s2c_floats minus)
+/* exp(-(a + more)) for a >= 0 and a small `more`; 0 above a = 87.7, and subnormal before that from 87.3 on. */
+S2C_INLINE s2c_floats s2c_exp_of_minus_floats(s2c_floats a, s2c_floats more)
 {
-    const s2c_powers parts = s2c_split_floats(s2c_at_least_floats(x, -88.0f), S2C_POWER_ROUND);
+    const s2c_powers parts = s2c_split_floats(s2c_at_most_floats(a, 88.0f), S2C_POWER_ROUND);
     const s2c_floats power = s2c_power_of_two_floats(parts.rounded);
-    return s2c_multiply_add(power, s2c_expm1_near_zero_floats(parts.r - minus), power);
+    return s2c_multiply_add(power, s2c_expm1_near_zero_floats(parts.h + more), power);
 }
 
-/* exp(x) - 1 for x <= 0, near 0 too to a share of itself. */
-S2C_INLINE s2c_floats s2c_expm1_of_negative_floats(s2c_floats x)
+/* exp(-a) - 1 for a >= 0, near 0 too to a share of itself. */
+S2C_INLINE s2c_floats s2c_expm1_of_minus_floats(s2c_floats a)
 {
-    const s2c_powers parts = s2c_split_floats(s2c_at_least_floats(x, -88.0f), S2C_POWER_ROUND);
+    const s2c_powers parts = s2c_split_floats(s2c_at_most_floats(a, 88.0f), S2C_POWER_ROUND);
     const s2c_floats power = s2c_power_of_two_floats(parts.rounded);
-    return s2c_multiply_add(power, s2c_expm1_near_zero_floats(parts.r), power - 1.0f);
+    return s2c_multiply_add(power, s2c_expm1_near_zero_floats(parts.h), power - 1.0f);
 }
 
 #endif

@@ -90,7 +90,8 @@ S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const flo
                                    p.dilation_width * p.channels,
                                    neighbours ? p.kernel_width * size : size,
                                    depth,
-                                   down ? p.stride_height * row : p.stride_width * p.channels};
+                                   down ? p.stride_height * row : p.stride_width * p.channels,
+                                   0};
     const int32_t rows = down ? p.output_height : p.output_width;
     const s2c_lines walk = {down ? 1 : p.output_height, p.stride_height * row, rows,
                             (rows + tile_rows - 1) / tile_rows};

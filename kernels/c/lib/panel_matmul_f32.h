@@ -1,4 +1,6 @@
-/* A float matmul by panels, group by group; a tile's weights serve all rows before the next ones come. */
+/* A float matmul by panels, group by group; a tile's weights serve all rows of a chunk before the next ones come. Rows
+   whose length is a multiple of 512 lie so that they evict each other from the first cache: a chunk of them is first
+   copied to scratch, a cache line further apart. */
 #ifndef S2C_PANEL_MATMUL_F32_H
 #define S2C_PANEL_MATMUL_F32_H
 #include "panels_f32.h"
@@ -14,31 +16,72 @@ S2C_INLINE void s2c_panel_block_f32(float *output, const float *input, const flo
     }
 }
 
+#define S2C_CROWDED 512         /* floats */
+#define S2C_CHUNK_FLOATS 131072 /* half of a second cache */
+
+/* Rows of tiles from .. to, for all blocks of columns of a group; units are those of the group. */
+S2C_INLINE void s2c_panel_chunk_f32(float *output, const float *input, const float *addend,
+                                    const float *weight, const float *bias, int32_t rows, int32_t columns,
+                                    int32_t depth, int32_t tile_rows, int32_t tile_columns, int32_t tiles,
+                                    s2c_range chunk, s2c_range units, s2c_source_f32 source,
+                                    s2c_finish_f32 finish)
+{
+    const int32_t whole = columns / tile_columns;
+    for (int32_t block = 0; block < whole; block++) {
+        const int32_t n = block * tile_columns;
+        s2c_panel_block_f32(output + n, input, addend + n, weight + n * depth, bias + n, rows, tile_rows,
+                            tile_columns, s2c_overlap(s2c_range_in(units, block, tiles), chunk), source,
+                            finish);
+    }
+    if (whole * tile_columns < columns) {
+        const int32_t n = whole * tile_columns;
+        s2c_panel_block_f32(output + n, input, addend + n, weight + n * depth, bias + n, rows, tile_rows,
+                            columns - n, s2c_overlap(s2c_range_in(units, whole, tiles), chunk), source,
+                            finish);
+    }
+}
+
+S2C_INLINE void s2c_copy_rows_f32(float *to, const float *from, int32_t count, int32_t depth, int32_t step,
+                                  int32_t apart)
+{
+    for (int32_t r = 0; r < count; r++) {
+        for (int32_t k = 0; k < depth; k += S2C_FLOATS) {
+            s2c_store_floats(to + r * apart + k, s2c_load_floats(from + r * step + k));
+        }
+    }
+}
+
 /* units: of group by block of columns by tile of rows, those that this call computes. */
-S2C_INLINE void s2c_panel_matmul_f32(float *output, const float *input, const float *addend,
+S2C_INLINE void s2c_panel_matmul_f32(float *output, const float *input, const float *addend, float *scratch,
                                      const float *weight, const float *bias, int32_t rows, int32_t groups,
                                      int32_t columns, int32_t depth, int32_t tile_rows, int32_t tile_columns,
                                      s2c_range units, s2c_finish_f32 finish)
 {
-    const s2c_source_f32 source = {1, 0, 1, 0, depth, depth, groups * depth};
+    const int32_t copied = depth % S2C_CROWDED == 0 && rows > 1;
+    const int32_t apart = copied ? depth + S2C_PANEL : groups * depth;
+    const s2c_source_f32 plain = {1, 0, 1, 0, depth, depth, apart, 0};
     const int32_t panels = (columns + S2C_PANEL - 1) / S2C_PANEL;
     const int32_t tiles = (rows + tile_rows - 1) / tile_rows;
     const int32_t blocks = (columns + tile_columns - 1) / tile_columns;
-    const int32_t whole = columns / tile_columns;
+    const int32_t fit = S2C_CHUNK_FLOATS / (apart * tile_rows);
+    const int32_t chunk_tiles = !copied || fit > tiles ? tiles : fit < 1 ? 1 : fit;
     for (int32_t g = 0; g < groups; g++) {
-        const float *x = input + g * depth;
+        const s2c_range group = s2c_range_in(units, g, blocks * tiles);
         const float *w = weight + g * panels * S2C_PANEL * depth;
-        for (int32_t block = 0; block < whole; block++) {
-            const int32_t n = block * tile_columns;
-            const int32_t to = g * columns + n;
-            s2c_panel_block_f32(output + to, x, addend + to, w + n * depth, bias + to, rows, tile_rows,
-                                tile_columns, s2c_range_in(units, g * blocks + block, tiles), source, finish);
-        }
-        if (whole < blocks) {
-            const int32_t n = whole * tile_columns;
-            const int32_t to = g * columns + n;
-            s2c_panel_block_f32(output + to, x, addend + to, w + n * depth, bias + to, rows, tile_rows,
-                                columns - n, s2c_range_in(units, g * blocks + whole, tiles), source, finish);
+        for (int32_t first = 0; first < tiles && group.first < group.last; first += chunk_tiles) {
+            const s2c_range chunk = {first, first + chunk_tiles < tiles ? first + chunk_tiles : tiles};
+            const int32_t from = chunk.first * tile_rows;
+            const int32_t to = chunk.last * tile_rows < rows ? chunk.last * tile_rows : rows;
+            const float *x = input + g * depth;
+            s2c_source_f32 source = plain;
+            if (copied) {
+                source.base = from;
+                s2c_copy_rows_f32(scratch, x + from * groups * depth, to - from, depth, groups * depth,
+                                  apart);
+            }
+            s2c_panel_chunk_f32(output + g * columns, copied ? scratch : x, addend + g * columns, w,
+                                bias + g * columns, rows, columns, depth, tile_rows, tile_columns, tiles,
+                                chunk, group, source, finish);
         }
     }
 }

@@ -10,9 +10,10 @@
 #define S2C_MOST_ROWS 14
 #define S2C_MOST_VECTORS 8
 
-/* Where the values of one row lie: `lines` times `taps` runs of `length` neighbours each; the panel holds depth of them. */
+/* Where the values of one row lie: `lines` times `taps` runs of `length` neighbours each; the panel holds depth of them.
+   The input begins with row `base`. */
 typedef struct {
-    int32_t lines, line_step, taps, tap_step, length, depth, step;
+    int32_t lines, line_step, taps, tap_step, length, depth, step, base;
 } s2c_source_f32;
 
 /* What becomes of a sum; addend lies as the output does, and counts only where present is 1. Rows of the output lie
@@ -99,13 +100,13 @@ S2C_INLINE void s2c_panel_line_f32(float *output, const float *input, const floa
     const int32_t whole = rows / tile_rows;
     for (int32_t tile = first; tile < (last < whole ? last : whole); tile++) {
         const int32_t r = tile * tile_rows;
-        s2c_panel_tile_f32(output + r * to.step, input + r * from.step, addend + r * to.step, weight, bias,
-                           tile_rows, columns, from, to);
+        s2c_panel_tile_f32(output + r * to.step, input + (r - from.base) * from.step, addend + r * to.step,
+                           weight, bias, tile_rows, columns, from, to);
     }
     if (whole * tile_rows < rows && first <= whole && last > whole) {
         const int32_t r = whole * tile_rows;
-        s2c_panel_tile_f32(output + r * to.step, input + r * from.step, addend + r * to.step, weight, bias,
-                           rows - r, columns, from, to);
+        s2c_panel_tile_f32(output + r * to.step, input + (r - from.base) * from.step, addend + r * to.step,
+                           weight, bias, rows - r, columns, from, to);
     }
 }
 
@@ -119,6 +120,12 @@ S2C_INLINE s2c_range s2c_range_in(s2c_range all, int32_t part, int32_t size)
     const int32_t first = all.first - part * size;
     const int32_t last = all.last - part * size;
     const s2c_range found = {first < 0 ? 0 : first, last > size ? size : last};
+    return found;
+}
+
+S2C_INLINE s2c_range s2c_overlap(s2c_range a, s2c_range b)
+{
+    const s2c_range found = {a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
     return found;
 }
 
