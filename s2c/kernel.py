@@ -50,9 +50,9 @@ def winograd_tiles(params: Mapping[str, int | float]) -> int | float:
 
 
 def winograd_units(params: Mapping[str, int | float]) -> int | float:
-    """Blocks of columns; tiles, where there is but one block."""
-    blocks = -(-params["columns"] // params["tile_columns"])
-    return blocks if blocks > 1 else winograd_tiles(params)
+    """Blocks of columns; tiles, where there is but one block or many tiles."""
+    blocks, tiles = -(-params["columns"] // params["tile_columns"]), winograd_tiles(params)
+    return blocks if blocks > 1 and tiles < 100 else tiles
 
 
 def line_tiles(params: Mapping[str, int | float]) -> int | float:

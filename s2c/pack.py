@@ -10,8 +10,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Packing:
-    """pack: [groups, columns, depth], of weights, or [outputs] -> flat; unpack: flat and that shape -> the array
-    again. Both take the integers that a kernel's comment gives in brackets."""
+    """pack: [groups, columns, depth], of weights, or [outputs] -> flat; unpack: flat and that shape -> the
+    array again. Both take the integers that a kernel's comment gives in brackets."""
 
     pack: Callable[..., np.ndarray]
     unpack: Callable[..., np.ndarray]
@@ -73,9 +73,10 @@ def unpanels(packed: np.ndarray, shape: tuple[int, int, int], width: int) -> np.
 
 
 def quads(weight: np.ndarray, runs: int, width: int) -> np.ndarray:
-    """int8, for dot products of four: [groups][panels of `width` columns]; in each first, as int32, -128 times
-    the sum of each column's weights, which undoes inputs raised by 128; then [runs][depth / runs / 4][width][4].
-    runs: parts of equal length that the depth falls into, each padded to a multiple of four by zeros."""
+    """int8, for dot products of four: [groups][panels of `width` columns]; in each first, as int32, -128
+    times the sum of each column's weights, which undoes inputs raised by 128; then
+    [runs][depth / runs / 4][width][4]. runs: parts of equal length that the depth falls into, each padded to
+    a multiple of four by zeros."""
     groups, columns, depth = weight.shape
     count, length = -(-columns // width), -(-depth // runs // 4) * 4
     padded = np.zeros((groups, count * width, runs, length), np.int8)
@@ -123,8 +124,8 @@ def unwinograd(packed: np.ndarray, shape: tuple[int, int, int], channels: int) -
 
 
 def spread(values: np.ndarray, groups: int, columns: int, width: int) -> np.ndarray:
-    """What each output has one of, or one for all: [groups][panels of `width` columns][width], zeros where the
-    last panel lacks columns."""
+    """What each output has one of, or one for all: [groups][panels of `width` columns][width], zeros where
+    the last panel lacks columns."""
     padded = np.zeros((groups, -(-columns // width) * width), values.dtype)
     padded[:, :columns] = np.broadcast_to(values, groups * columns).reshape(groups, columns)
     return padded.reshape(-1)
@@ -150,7 +151,7 @@ def block_channels(channels: int, width: int) -> np.ndarray:
 
 
 def tap_order(values: np.ndarray, channels: int, width: int) -> np.ndarray:
-    """What each channel has one of, or one for all, as block_channels lists them; zeros where there is none."""
+    """What each channel has one of, or one for all, as block_channels lists them; zeros where it has none."""
     which = block_channels(channels, width)
     return np.where(which < 0, 0, np.broadcast_to(values, channels)[which]).astype(values.dtype).reshape(-1)
 
@@ -164,9 +165,9 @@ def plain_order(packed: np.ndarray, shape: tuple[int], channels: int, width: int
 
 
 def tap_quads(weight: np.ndarray, length: int, width: int) -> np.ndarray:
-    """int8 [channels, 1, taps], for dot products of four taps: for each block of block_channels first, as int32,
-    -128 times the sum of each weights, as in quads; then [taps / length][length / 4][width][4], where
-    each run of `length` taps is padded to a multiple of four by zeros."""
+    """int8 [channels, 1, taps], for dot products of four taps: for each block of block_channels first, as
+    int32, -128 times the sum of each channel's weights, as in quads; then [taps / length][length / 4]
+    [width][4], where each run of `length` taps is padded to a multiple of four by zeros."""
     channels, _, taps = weight.shape
     runs, padded = taps // length, -(-length // 4) * 4
     which = block_channels(channels, width)

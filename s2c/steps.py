@@ -17,7 +17,7 @@ from s2c.tiles import Vectors, choose_tile
 
 Kernels = Mapping[str, tuple[Kernel, ...]]
 Parts = tuple[tuple[int, int], ...]  # ranges of a kernel's units: first, and behind the last
-LEAST_SHARED_MACS = 200_000  # of a call that threads share: what they gain must pay for meeting twice
+LEAST_SHARED = 200_000  # MACs or comparisons of a call that threads share, which must pay for meeting twice
 # Whose kernels also move the elements of a dtype: C lets signed and unsigned integers alias.
 SAME_BYTES: Mapping[str, str] = MappingProxyType(
     {"u8": "i8", "bool": "i8", "u16": "i16", "f16": "i16", "u32": "i32", "u64": "i64"}
@@ -115,8 +115,9 @@ def split(step: Step, threads: int) -> Step:
     if not step.kernel.split:
         return step
     units = evaluate(step.kernel.split, step.params)
-    macs = sum(OPS[node.op].macs(node) for node in step.nodes)
-    count = threads if macs >= LEAST_SHARED_MACS and units > 1 else 1
+    work = sum(OPS[node.op].macs(node) for node in step.nodes)
+    work = work or step.result.type.size * int(step.params.get("size", 1))
+    count = threads if work >= LEAST_SHARED and units > 1 else 1
     bounds = [units * index // count for index in range(count + 1)]
     return replace(step, parts=tuple(pairwise(bounds)))
 

@@ -41,6 +41,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=None, help="of interleaved calls for each row")
     parser.add_argument("--core", type=int, default=None, help="where single threads run; default: the last")
     parser.add_argument("--out", type=Path, default=BUILT / "results", help="the folder of the JSON files")
+    parser.add_argument("--tables", action="store_true", help="measure nothing: the rows that are there")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md, too")
     return parser.parse_args(arguments)
 
@@ -77,6 +78,16 @@ def describe(row: dict[str, Any]) -> str:
 
 def main() -> None:
     given = parse()
+    if not given.tables:
+        measure_rows(given)
+    text = make_tables(load_rows(given.out))
+    print(text)
+    if given.readme:
+        write_readme({"host": text})
+
+
+def measure_rows(given: argparse.Namespace) -> None:
+    """Writes a JSON file for each row."""
     check_peers(RUNTIMES)
     names = pick(given.nets or ",".join(SMALL if given.quick else NAMES), NAMES, "--nets")
     precisions = pick(given.precision, (F32, BF16, INT8), "--precision")
@@ -92,10 +103,6 @@ def main() -> None:
             print(describe(row), flush=True)
             path = given.out / f"{net.name}_{net.precision}_{count}.json"
             path.write_text(json.dumps(json.loads(to_json(row)), indent=1) + "\n", encoding="utf-8")
-    text = make_tables(load_rows(given.out))
-    print(text)
-    if given.readme:
-        write_readme({"host": text})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -93,18 +94,22 @@ def shift_right(x: int, shift: int) -> int:
 
 def exponentials(node: Node) -> np.ndarray:
     """exp((q - max) * scale * beta) as Q0.31 for max - q = 0 .. 255; 0 where TFLite skips the element."""
-    real = min(step_of_difference(node), 2.0**31 - 1)
+    return np.array(powers(step_of_difference(node)), np.int32)
+
+
+@lru_cache
+def powers(step: float) -> tuple[int, ...]:
+    real = min(step, 2.0**31 - 1)
     fraction, left = math.frexp(real)
     multiplier = math.floor(fraction * (1 << 31) + 0.5)
     if multiplier == 1 << 31:
         multiplier //= 2
         left += 1
     radius = math.floor(((1 << DIFFERENCE_BITS) - 1) * (1 << (31 - DIFFERENCE_BITS)) / 2.0**left)
-    table = [
+    return tuple(
         exp_of_negative(high(-difference * (1 << left), multiplier)) if difference <= radius else 0
         for difference in range(256)
-    ]
-    return np.array(table, np.int32)
+    )
 
 
 def reciprocal(total: int) -> tuple[int, int]:

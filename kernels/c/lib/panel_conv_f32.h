@@ -29,13 +29,14 @@ S2C_INLINE void s2c_fill_f32(float *restrict to, int32_t count, float value)
     }
 }
 
-/* The covered part of an image. */
-S2C_INLINE void s2c_pad_f32(float *restrict to, const float *restrict image, s2c_panel_window_f32 p)
+/* The rows first .. last of the covered part of an image. */
+S2C_INLINE void s2c_pad_rows_f32(float *restrict to, const float *restrict image, int32_t first, int32_t last,
+                                 s2c_panel_window_f32 p)
 {
     const int32_t covered = s2c_covered_width(p);
     const int32_t room = covered - p.pad_left;
     const int32_t inside = room < p.width ? room : p.width;
-    for (int32_t y = 0; y < s2c_covered_height(p); y++) {
+    for (int32_t y = first; y < last; y++) {
         const int32_t row = y - p.pad_top;
         float *line = to + y * covered * p.channels;
         if (row < 0 || row >= p.height) {
@@ -50,6 +51,11 @@ S2C_INLINE void s2c_pad_f32(float *restrict to, const float *restrict image, s2c
         }
         s2c_fill_f32(line + inside * p.channels, (room - inside) * p.channels, p.value);
     }
+}
+
+S2C_INLINE void s2c_pad_f32(float *restrict to, const float *restrict image, s2c_panel_window_f32 p)
+{
+    s2c_pad_rows_f32(to, image, 0, s2c_covered_height(p), p);
 }
 
 /* How the output of one group is walked: lines of rows, which lie `step` apart in the input. */
@@ -109,6 +115,18 @@ S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const flo
     }
 }
 
+/* Rows of the covered image that units of one block of columns read, line by line of `tiles`; all, where there are
+   several blocks. size: units of a group. */
+S2C_INLINE s2c_range s2c_needed_rows(s2c_range units, int32_t tiles, int32_t size, s2c_panel_window_f32 p)
+{
+    const int32_t covered = s2c_covered_height(p);
+    const int32_t reach = (p.kernel_height - 1) * p.dilation_height + 1;
+    const s2c_range all = {0, covered};
+    const s2c_range some = {units.first / tiles * p.stride_height,
+                            ((units.last - 1) / tiles) * p.stride_height + reach};
+    return p.output_width > 1 && p.groups == 1 && size == p.output_height * tiles ? some : all;
+}
+
 /* units: of image by group by block of columns by line by tile of rows, those that this call computes. */
 S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const float *addend, float *scratch,
                                    const float *weight, const float *bias, int32_t columns, int32_t depth,
@@ -122,8 +140,8 @@ S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const floa
     const int32_t panels = (columns + S2C_PANEL - 1) / S2C_PANEL;
     const int32_t pixels = p.output_height * p.output_width;
     const int32_t rows = p.output_width == 1 ? p.output_height : p.output_width;
-    const int32_t size = (pixels / rows) * ((rows + tile_rows - 1) / tile_rows) *
-                         ((columns + tile_columns - 1) / tile_columns);
+    const int32_t tiles = (rows + tile_rows - 1) / tile_rows;
+    const int32_t size = pixels / rows * tiles * ((columns + tile_columns - 1) / tile_columns);
     for (int32_t b = 0; b < p.batch; b++) {
         const float *image = input + b * p.height * p.width * p.channels;
         const s2c_range of_image = s2c_range_in(units, b, p.groups * size);
@@ -131,7 +149,8 @@ S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const floa
             continue;
         }
         if (padded) {
-            s2c_pad_f32(scratch, image, p);
+            const s2c_range needed = s2c_needed_rows(of_image, tiles, size, p);
+            s2c_pad_rows_f32(scratch, image, needed.first, needed.last, p);
         }
         for (int32_t g = 0; g < p.groups; g++) {
             const int32_t to = b * pixels * finish.step + g * columns;

@@ -300,7 +300,8 @@ S2C_INLINE s2c_longs s2c_shift_longs(s2c_longs x, s2c_longs right, s2c_longs is_
 }
 
 /* lib/requantize.h's s2c_scale of each lane; exact above 0 alone where only_positive is 1, else everywhere. With no
-   headroom, sums need more than 32 bits. */
+   headroom, sums need more than 32 bits. With it, both roundings are one addition; the sign is that of x, as a product that
+   rounds to zero gives zero with either. */
 S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shift, int32_t least_shift,
                                    int32_t most_shift, int32_t headroom, int32_t only_positive)
 {
@@ -315,9 +316,10 @@ S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shi
     }
     if (headroom != 0) {
         const s2c_ints half = (s2c_ints)(((s2c_words){0} + 1u) << (s2c_words)right >> 1);
-        const s2c_long_words early = (s2c_long_words)(only_positive != 0 ? half : zero);
-        const s2c_longs even_round = (s2c_longs)((early << 32) + UINT64_C(0x80000000));
-        const s2c_longs odd_round = (s2c_longs)((early >> 32 << 32) + UINT64_C(0x80000000));
+        const s2c_long_words wide = (s2c_long_words)half;
+        const s2c_longs even_round = (s2c_longs)((wide << 32) + UINT64_C(0x80000000));
+        const s2c_longs odd_round = (s2c_longs)((wide >> 32 << 32) + UINT64_C(0x80000000));
+        const s2c_ints sign = (x >> 31) & some;
         x = s2c_add_ints(x, x);
         const s2c_longs even = s2c_multiply_even(x, multiplier) + even_round;
         const s2c_longs odd = s2c_multiply_even(s2c_odd(x), s2c_odd(multiplier)) + odd_round;
@@ -325,7 +327,7 @@ S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shi
         if (least_shift >= 0) {
             return high;
         }
-        return (only_positive != 0 ? high : high + half + ((high >> 31) & some)) >> right;
+        return (only_positive != 0 ? high : high + sign) >> right;
     }
     const s2c_longs round = (s2c_longs){0} + INT64_C(0x40000000);
     const s2c_longs even = (s2c_multiply_even(x, multiplier) + round) >> 31;

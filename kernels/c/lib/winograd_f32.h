@@ -10,6 +10,7 @@
 
 #define S2C_A 0.75F
 #define S2C_B 1.5F
+#define S2C_MANY_TILES 100
 #define S2C_APART 16               /* floats between the 36 */
 #define S2C_BLOCK_FLOATS (1 << 17) /* of both transforms of a block: they are to stay in the second cache */
 
@@ -243,7 +244,8 @@ S2C_INLINE void s2c_winograd_part(float *output, const float *addend, float *scr
     }
 }
 
-/* units: of image by block of columns or, where there is but one block, by tile, those that this call computes. */
+/* units: of image by block of columns or, where there is but one block or many tiles, by tile, those that this call
+   computes: columns share a tile's transform, tiles the transformed weights. */
 S2C_INLINE void s2c_winograd_f32(float *output, const float *input, const float *addend, float *scratch,
                                  const float *weight, const float *bias, int32_t columns, int32_t tile_rows,
                                  int32_t tile_columns, s2c_range units, s2c_panel_window_f32 p,
@@ -252,21 +254,24 @@ S2C_INLINE void s2c_winograd_f32(float *output, const float *input, const float 
     const s2c_winograd w = s2c_winograd_of(columns, tile_rows, p);
     const int32_t tiles = w.tiles_down * w.tiles_across;
     const int32_t blocks = (columns + tile_columns - 1) / tile_columns;
+    const int32_t by_columns = blocks > 1 && tiles < S2C_MANY_TILES;
     s2c_panel_window_f32 room = p;
     room.output_height = 4 * w.tiles_down;
     room.output_width = 4 * w.tiles_across;
     for (int32_t b = 0; b < p.batch; b++) {
         const int32_t at = b * p.output_height * p.output_width * finish.step;
-        const s2c_range part = s2c_range_in(units, b, blocks > 1 ? blocks : tiles);
+        const s2c_range part = s2c_range_in(units, b, by_columns ? blocks : tiles);
         const int32_t to = part.last * tile_columns;
+        const int32_t top = by_columns ? 0 : part.first / w.tiles_across * 4;
+        const int32_t bottom = by_columns ? 4 * w.tiles_down : ((part.last - 1) / w.tiles_across + 1) * 4;
         if (part.first >= part.last) {
             continue;
         }
-        s2c_pad_f32(scratch, input + b * p.height * p.width * p.channels, room);
+        s2c_pad_rows_f32(scratch, input + b * p.height * p.width * p.channels, top, bottom + 2, room);
         s2c_winograd_part(output + at, addend + at, scratch, weight, bias, columns,
-                          blocks > 1 ? part.first * tile_columns : 0,
-                          blocks > 1 && to < columns ? to : columns, blocks > 1 ? 0 : part.first,
-                          blocks > 1 ? tiles : part.last, tile_rows, tile_columns, w, p, finish);
+                          by_columns ? part.first * tile_columns : 0,
+                          by_columns && to < columns ? to : columns, by_columns ? 0 : part.first,
+                          by_columns ? tiles : part.last, tile_rows, tile_columns, w, p, finish);
     }
 }
 
