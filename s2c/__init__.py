@@ -33,6 +33,7 @@ def compile(
     example_inputs: Sequence[Any] | None = None,
     reproducible: bool = False,
     threads: int = 1,
+    precision: str = "f32",
     **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
@@ -42,6 +43,7 @@ def compile(
     default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
     each with the output that holds its value for the next call: the program keeps them. reproducible: floats
     give the same bits on every processor. threads: that share what is large enough.
+    precision: f32, or bf16 for the operands of large contractions.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -56,7 +58,10 @@ def compile(
     sizes = {key: int(size) for key, size in (dims or {}).items()}
     with model_path(model, example_inputs) as path:
         request = make_request(
-            path, target, name, sizes, consts, cc, states, reproducible=reproducible, threads=threads
+            *(path, target, name, sizes, consts, cc, states),
+            reproducible=reproducible,
+            threads=threads,
+            precision=precision,
         )
         recipe = make_recipe(request, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")

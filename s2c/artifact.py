@@ -235,6 +235,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "last_states": request.last_states,
             "reproducible": request.reproducible,
             "threads": request.threads,
+            "precision": request.precision,
             "sha256": request.digest(),
         },
         "versions": versions(request),

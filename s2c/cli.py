@@ -73,6 +73,7 @@ def compile_model(
     ] = None,
     reproducible: options.Reproducible = False,
     threads: options.Threads = 1,
+    precision: options.Precision = "f32",
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -101,7 +102,7 @@ def compile_model(
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
         request = driver.make_request(
-            model, target, name, dims, consts, cc, states, last_states, reproducible, threads
+            model, target, name, dims, consts, cc, states, last_states, reproducible, threads, precision
         )
         recipe = make_recipe(
             request,

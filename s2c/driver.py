@@ -20,20 +20,21 @@ from s2c.emit.text import identifier
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
-from s2c.kernel import usable_kernels
+from s2c.kernel import first_fitting, usable_kernels
 from s2c.ops import OPS
 from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
+from s2c.passes.use_bf16 import use_bf16
 from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
 from s2c.readers import load_model
 from s2c.state import keep_states, last_pairs
-from s2c.steps import Kernels, dtype_key
+from s2c.steps import Kernels, chain_keys, chain_params, dtype_key
 from s2c.target import Target, load_target
 
 CHECK_SEED = 0
 STEPS = 2  # of the last quantization: how far rounding once instead of at each float op moves an output
 SAMPLES = 4
-REFERENCE_STAGE = "fuse_qdq"
+REFERENCE_STAGES = ("fuse_qdq", "use_bf16")  # which may change what the program computes
 STAGES = (
     "load",
     *(each.__name__ for each in SOURCE_PASSES),
@@ -44,12 +45,17 @@ STAGES = (
 )
 
 
+PRECISIONS = ("f32", "bf16")
+LEAST_ROUNDED = 10_000  # MACs of a contraction that gains more than rounding its input costs
+MOST_FILTERED = 1 << 18  # weights of a convolution by Winograd's filtering, which reads four times as many
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asked for; equal requests give equal artifacts. consts are arrays by input name; states
     pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
     reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor. threads: that may share
-    the work.
+    the work. precision: of contractions' operands, one of PRECISIONS.
     """
 
     model: Path
@@ -62,11 +68,12 @@ class Request:
     last_states: int = 0
     reproducible: bool = False
     threads: int = 1
+    precision: str = "f32"
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
-        program = (self.cc, self.reproducible, self.threads)
+        program = (self.cc, self.reproducible, self.threads, self.precision)
         flags = (self.target.name, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
@@ -99,9 +106,11 @@ def make_request(
     last_states: int = 0,
     reproducible: bool = False,
     threads: int = 1,
+    precision: str = "f32",
 ) -> Request:
     path = Path(model)
     chosen = load_target(target)
+    refuse_precision(chosen, precision)
     if threads > 1 and not chosen.threads:
         found = f"{threads} for {target}, which has none"
         raise error("--threads", "1, or a target with threads", found, "leave it out, or compile for host")
@@ -117,7 +126,17 @@ def make_request(
         last_states,
         reproducible,
         threads,
+        precision,
     )
+
+
+def refuse_precision(target: Target, precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise error("--precision", f"one of {', '.join(PRECISIONS)}", precision, "name one of these")
+    if precision != "f32" and precision not in target.features:
+        wanted = f"a target with {precision} instructions"
+        do = "leave it out, or compile for host on a processor with AVX512-BF16"
+        raise error("--precision", wanted, f"{target.name}, which has none here", do)
 
 
 def kernels_of(target: Target) -> Kernels:
@@ -145,7 +164,25 @@ def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
 
     graph = load_source(request)
     yield "load", graph
-    yield from stages(graph, has_kernel)
+    for stage in stages(graph, has_kernel):
+        graph = stage[1]
+        yield stage
+    if request.precision == "bf16":
+        yield "use_bf16", use_bf16(graph, lambda node: gains_by_bf16(node, kernels))
+
+
+def gains_by_bf16(node: Node, kernels: Kernels) -> bool:
+    """Whether there is a kernel for a contraction, in its chain, and no better one for floats: Winograd's
+    filtering saves more, unless its weights are so many that reading them takes longer."""
+    if OPS[node.op].macs(node) < LEAST_ROUNDED:
+        return False
+    before = node.inputs[0]
+    chain = (before, node) if before.op == "window" else (node,)
+    half = (*chain[:-1], node.with_attrs(precision="bf16"))
+    params = chain_params(chain)
+    plain, found = (first_fitting(kernels, chain_keys(each)[0], params) for each in (chain, half))
+    is_filtered = plain is not None and plain.packs["weight"].name == "winograd"
+    return found is not None and not (is_filtered and node.attrs["weight"].size <= MOST_FILTERED)
 
 
 def compile_model(request: Request, checked: bool = False) -> Compilation:
@@ -156,11 +193,11 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     dump = dump_folder()
     for index, (stage, graph) in enumerate(analyse_model(request)):
         source = source or graph
-        reference = graph if stage == REFERENCE_STAGE else reference
+        reference = graph if stage in REFERENCE_STAGES else reference
         if dump is not None:
             write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
         if checked:
-            check_stage(stage, source, None if stage == REFERENCE_STAGE else reference, graph)
+            check_stage(stage, source, None if stage in REFERENCE_STAGES else reference, graph)
     assert source is not None
     assert reference is not None
     assert graph is not None

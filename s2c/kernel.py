@@ -71,6 +71,20 @@ def crowded_floats(params: Mapping[str, int | float]) -> int | float:
     return (depth + 16) * min(rows, tile * max((1 << 17) // ((depth + 16) * tile), 1))
 
 
+def paired_floats(params: Mapping[str, int | float]) -> int | float:
+    """Working memory of a matmul in bfloat16: a chunk of rows of pairs."""
+    apart, tile = (params["depth"] + 1) // 2 + 16, params["tile_rows"]
+    return apart * min(params["rows"], tile * max((1 << 17) // (apart * tile), 1))
+
+
+def covered_pixels(params: Mapping[str, int | float]) -> int | float:
+    """Of the image that a window covers, with its padding."""
+    height = (params["output_height"] - 1) * params["stride_height"]
+    height += (params["kernel_height"] - 1) * params["dilation_height"] + 1
+    width = (params["output_width"] - 1) * params["stride_width"]
+    return height * (width + (params["kernel_width"] - 1) * params["dilation_width"] + 1)
+
+
 def winograd_floats(params: Mapping[str, int | float]) -> int | float:
     """Working memory of kernels/c/lib/winograd_f32.h: the padded image and both transforms of a block."""
     channels, columns, rows = params["channels"], params["columns"], params["tile_rows"]
@@ -82,9 +96,11 @@ def winograd_floats(params: Mapping[str, int | float]) -> int | float:
 
 # What expressions may name beside parameters.
 DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {
+    "covered_pixels": covered_pixels,
     "crowded_floats": crowded_floats,
     "line_tiles": line_tiles,
     "padded_pixels": padded_pixels,
+    "paired_floats": paired_floats,
     "winograd_floats": winograd_floats,
     "winograd_tiles": winograd_tiles,
     "winograd_units": winograd_units,

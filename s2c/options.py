@@ -37,6 +37,10 @@ Reproducible = Annotated[
         "--reproducible", help="Floats give the same bits on every x86-64 and 64-bit Arm processor."
     ),
 ]
+Precision = Annotated[
+    str,
+    typer.Option(metavar="P", help="Of what large contractions multiply: f32, or bf16, with sums in f32."),
+]
 Threads = Annotated[
     int,
     typer.Option(metavar="N", min=1, max=64, help="Threads that share the calls which are large enough."),

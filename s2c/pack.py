@@ -97,7 +97,24 @@ def unquads(packed: np.ndarray, shape: tuple[int, int, int], runs: int, width: i
     return np.ascontiguousarray(found).reshape(shape)
 
 
-# G of F(4, 3) at the points 0, 3/4, -3/4, 3/2, -3/2 and infinity (kernels/c/lib/winograd_f32.h): three taps to six.
+def bf16_pairs(weight: np.ndarray, length: int) -> np.ndarray:
+    """float32 that holds bfloat16, in pairs along the depth: panels(16), each value a pair, as uint32, whose
+    lower half comes first. length: of the runs that the depth falls into; an odd one ends with a zero."""
+    groups, columns, depth = weight.shape
+    runs = np.ascontiguousarray(weight, np.float32).view(np.uint32).reshape(groups, columns, -1, length) >> 16
+    even = np.pad(runs, ((0, 0), (0, 0), (0, 0), (0, length % 2))).reshape(groups, columns, -1)
+    return panels(even[..., 0::2] | even[..., 1::2] << 16, 16)
+
+
+def unpair_bf16(packed: np.ndarray, shape: tuple[int, int, int], length: int) -> np.ndarray:
+    """The inverse of bf16_pairs."""
+    groups, columns, depth = shape
+    pairs = unpanels(packed, (groups, columns, depth // length * ((length + 1) // 2)), 16).astype(np.uint32)
+    halves = np.stack((pairs << 16, pairs & np.uint32(0xFFFF0000)), axis=-1)
+    return halves.view(np.float32).reshape(groups, columns, depth // length, -1)[..., :length].reshape(shape)
+
+
+# G of F(4, 3) at 0, 3/4, -3/4, 3/2, -3/2 and infinity (kernels/c/lib/winograd_f32.h): three taps to six.
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 FILTER = np.array(
     [
@@ -195,6 +212,7 @@ PACKINGS: Mapping[str, Packing] = {
     "interleave_2": interleaving(2),
     "interleave_4": interleaving(4),
     "interleave_8": interleaving(8),
+    "bf16_pairs": Packing(bf16_pairs, unpair_bf16),
     "panels": Packing(panels, unpanels),
     "quads": Packing(quads, unquads),
     "spread": Packing(spread, gathered),

@@ -15,6 +15,7 @@ FEATURES: Mapping[str, frozenset[str]] = {
     "vector": frozenset(),
     "avx2": frozenset({"avx2"}),
     "vnni": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"}),
+    "bf16": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"}),
     "dot": frozenset({"asimddp"}),
 }
 FLAGS = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)

@@ -175,6 +175,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["last_states"],
         flags["reproducible"],
         flags["threads"],
+        flags["precision"],
     )
     return compile_model(request)
 

@@ -56,6 +56,7 @@ from s2c.ops.integer import quantize_multiplier
 from s2c.ops.reduction import FOLDS
 from s2c.ops.softmax import RESULT
 from s2c.ops.zips import ZIPS
+from s2c.passes.use_bf16 import use_bf16
 from s2c.plan import Plan
 from s2c.resources import folder
 from s2c.steps import choose_kernels, dtype_key
@@ -256,6 +257,8 @@ def directed(dtype: str) -> dict[str, Graph]:
         }
     return {
         "i8_wide": joined(wide_layers(seeded(6), dtype)),
+        "i8_tails": joined([tails(columns, depth) for columns in (1, 15, 17, 33) for depth in range(1, 10)]),
+        "i8_depthwise": joined([depthwise(seeded(index), *each) for index, each in enumerate(DEPTHWISE)]),
         "i8_sums_near_2_31": joined(
             [large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]
         ),
@@ -275,6 +278,7 @@ WIDE: Sequence[tuple[tuple[int, ...], int, tuple[int, int], int, int, tuple[int,
     ((1, 9, 9, 18), 24, (3, 3), 1, 2, (2, 2, 2, 2), 1),
     ((1, 29, 1, 10), 20, (3, 1), 1, 4, (8, 0, 0, 0), 1),
     ((1, 1, 31, 3), 130, (1, 5), 2, 1, (0, 0, 2, 2), 1),
+    ((1, 1, 33, 6), 20, (1, 3), 1, 4, (0, 0, 8, 0), 1),
     ((1, 6, 6, 36), 40, (3, 3), 1, 1, (1, 1, 1, 1), 2),
     ((1, 12, 20, 3), 17, (7, 7), 2, 1, (3, 3, 3, 3), 1),
     ((1, 5, 7, 48), 48, (3, 3), 1, 1, (1, 1, 1, 1), 48),
@@ -328,6 +332,50 @@ def left_shifts(headroom: int) -> Node:
     return core_matmul(weight, np.array([0, 9, -9, 5, 1, 511], np.int32), factors, shifts)
 
 
+def tails(columns: int, depth: int) -> Node:
+    """Panels and dot products that are not full; weights at both ends of int8, shifts of all signs."""
+    weight = np.where(np.indices((2, columns, depth)).sum(0) % 3 == 0, 127, -128).astype(np.int8)
+    outputs = np.arange(2 * columns)
+    shifts = np.array([-9, 0, 3, -31])[outputs % 4].astype(np.int8)
+    factors = np.array([(1 << 31) - 1, 1 << 30, 3 << 29])[outputs % 3].astype(np.int32)
+    return core_matmul(weight, (outputs * 1000 - 7000).astype(np.int32), factors, shifts)
+
+
+# Images [height, width, channels], kernel, stride, dilation, pads: blocks of several pixels and parts of one,
+# rows of more than four taps, windows over a single column.
+DEPTHWISE: Sequence[tuple[tuple[int, int, int], tuple[int, int], int, int, tuple[int, ...]]] = (
+    ((11, 9, 8), (3, 3), 1, 1, (1, 1, 1, 1)),
+    ((12, 10, 16), (3, 3), 2, 1, (0, 1, 0, 1)),
+    ((6, 6, 15), (3, 3), 1, 1, (1, 1, 1, 1)),
+    ((7, 5, 24), (5, 5), 1, 1, (2, 2, 2, 2)),
+    ((7, 9, 33), (3, 3), 2, 2, (2, 2, 2, 2)),
+    ((6, 6, 60), (3, 3), 2, 1, (1, 1, 1, 1)),
+    ((7, 3, 64), (3, 3), 3, 1, (1, 1, 1, 1)),
+    ((6, 4, 106), (3, 3), 1, 1, (1, 1, 1, 1)),
+    ((9, 3, 130), (2, 3), 1, 2, (2, 0, 2, 2)),
+    ((30, 1, 40), (3, 1), 1, 1, (0, 0, 0, 0)),
+    ((28, 1, 65), (15, 1), 2, 1, (7, 7, 0, 0)),
+    ((5, 1, 7), (3, 1), 1, 1, (1, 1, 1, 1)),
+    ((1, 31, 10), (1, 9), 2, 2, (0, 0, 8, 8)),
+)
+
+
+def depthwise(
+    pick: Pick,
+    shape: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: int,
+    dilation: int,
+    pads: tuple[int, ...],
+) -> Node:
+    channels = shape[-1]
+    source = random_input(pick, "x", (2, *shape), "i8")
+    attrs, quant = weights(pick, source, channels, *kernel, 1)
+    attrs |= {"stride": (stride,) * 2, "dilation": (dilation,) * 2, "groups": channels}
+    attrs |= {"pads": (pads[:2], pads[2:])} | random_clamp(pick, quant) | random_rounding(pick, quant)
+    return make("conv2d", (source,), "c", quant, **attrs)
+
+
 def mean(count: int, pads: int) -> Node:
     """Means over several positions, those at the border of fewer values."""
     x = tensor("x", 2, 5, 5, 3, quant=Quant((0.3,), -77))
@@ -356,8 +404,22 @@ def chains_of_samples() -> Iterator[tuple[str, tuple[Node, ...]]]:
         for name, graph in cases(dtype).items():
             core = lowered(graph)
             for features in () if "deep" in name else ALL_KERNELS:
-                for step in choose_kernels(core, features.kernels):
+                graphs = [core, rounded(core)] if "bf16" in features.features else [core]
+                for step in (step for graph in graphs for step in choose_kernels(graph, features.kernels)):
                     yield step.kernel.name, step.nodes
+
+
+def rounded(core: Graph) -> Graph:
+    """With every contraction in bfloat16 that has a kernel for it."""
+    return use_bf16(core, takes_bf16)
+
+
+def takes_bf16(node: Node) -> bool:
+    """The weights of a window in an even number of channels."""
+    window = node.inputs[0]
+    if window.op != "window" or window.type.dtype != "f32":
+        return True
+    return window.inputs[0].type.shape[-1] // window.attrs["groups"] % 2 == 0 and window.attrs["value"] == 0
 
 
 def expected_arguments(nodes: Sequence[Node], kernel: Kernel) -> tuple[int, list[str]]:
@@ -482,8 +544,22 @@ def test_nets_equal_the_oracle_with_features(features: str, name: str, dtype: st
     assert wrong_results(name, dtype, feature_set(features), tmp_path) == []
 
 
+@pytest.mark.build
+@pytest.mark.parametrize("name", sorted(COMPILERS))
+def test_nets_in_bfloat16_equal_the_oracle(name: str, tmp_path: Path) -> None:
+    if "bf16" not in NATIVE.features:
+        pytest.skip("this processor lacks AVX512-BF16")
+    graphs = {each: rounded(lowered(graph)) for each, graph in cases("f32").items() if "deep" not in each}
+    assert wrong_graphs(name, "f32", NATIVE, tmp_path, graphs) == []
+
+
 def wrong_results(name: str, dtype: str, features: FeatureSet, place: Path) -> list[str]:
-    graphs = cases(dtype)
+    return wrong_graphs(name, dtype, features, place, cases(dtype))
+
+
+def wrong_graphs(
+    name: str, dtype: str, features: FeatureSet, place: Path, graphs: Mapping[str, Graph]
+) -> list[str]:
     plans = {each: planned(graph, features) for each, graph in graphs.items()}
     library = build_library([*compiler(name), *features.flags_for(name)], place, plans)
     wrong = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
-from feature_sets import SETS, feature_set
-from graphs import floats, planned, random_arrays, same_values, seeded, tensor
+from feature_sets import NATIVE, SETS, feature_set
+from graphs import floats, planned, random_arrays, same_values, seeded, single, tensor
 from native import COMPILERS, build_library, compiler, run_library
 
 from s2c import oracle
@@ -134,3 +135,19 @@ def test_wide_layers_equal_the_oracle(features: str, name: str, tmp_path: Path) 
             if not same_values([a], [b])
         ]
         assert wrong == [], each
+
+
+@pytest.mark.parametrize("inner", [1, 9, 40])
+def test_errors_of_long_sums_do_not_add_up(inner: int, tmp_path: Path) -> None:
+    """Equal values, which round the same way every time; and next to an infinity no NaN appears."""
+    attrs = {"function": "sum", "outer": 1, "size": 70001, "inner": inner, "shape": (inner,)}
+    plan = planned(single(make("fold", (tensor("x", 1, 70001, inner),), "f", **attrs)), NATIVE)
+    assert [call.kernel.name for call in plan.calls] == ["fold_sum_f32.vector"]
+    command = [*compiler("zig"), *NATIVE.flags_for("zig")]
+    library = build_library(command, tmp_path, {"sum": plan})
+    for value in (0.1, 1e6 / 3):
+        x = np.full((1, 70001, inner), value, np.float32)
+        found = run_library(library, "sum", plan, (x,))
+        assert same_values(oracle.run(plan.graph, x), found, 3e-7), value
+    x[0, 40000] = np.inf
+    assert np.isposinf(run_library(library, "sum", plan, (x,))[0]).all()

@@ -15,12 +15,14 @@ from host.nets import BF16, F32, Net
 from host.peak import call_macs, open_peak
 
 import s2c
+from s2c import cost
 from s2c.artifact import GOLDEN
 from s2c.determinism.measure import REST, draw_inputs
 from s2c.determinism.peers import PEERS, Settings, open_compiled
 from s2c.determinism.probe import is_throttled
 from s2c.determinism.turns import Entry, Pace, probe, take_turns, turn_calls
 from s2c.determinism.worker import Job, Worker, WorkerError
+from s2c.driver import load_source, make_request
 
 OWN, PEAK = "s2c", "peak"
 RUNTIMES = ("onnxruntime", "openvino", "litert")  # beside s2c, in the table's order
@@ -48,67 +50,86 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
 
     Single threads ask for what keeps them undisturbed; several, with pools that spin, could stop the machine.
     """
-    is_settled = threads == 1
     settings = Settings(threads, BF16 if net.precision == BF16 else F32)
-    runtimes: dict[str, dict[str, Any]] = {}
+    base = Job("", Path(), open_peak, settings, cores, is_settled=threads == 1)
     row: dict[str, Any] = {
         "net": net.name,
         "precision": net.precision,
         "threads": threads,
         "made": net.made,
-        "runtimes": runtimes,
+        "macs": count_macs(net),
+        "runtimes": {},
     }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "net"
         jobs = [
-            Job(name, path, PEERS[name].open, settings, cores, is_settled)
+            replace(base, runtime=name, path=path, open=PEERS[name].open)
             for name, path in peer_files(net).items()
         ]
-        row |= compile_own(net, folder, threads)
-        lack = own_lacks(net.precision) or row["refusal"]
+        lack = own_lacks(net.precision)
         if lack is None:
-            jobs.append(Job(OWN, folder, open_compiled, settings, cores, is_settled))
+            row["compile_seconds"], lack = compile_own(net, folder, threads)
+        if lack is None:
+            jobs.append(replace(base, runtime=OWN, path=folder, open=open_compiled))
         else:
-            runtimes[OWN] = {"error": lack}
-        workers = {}
-        for job in jobs:
-            try:
-                worker = stack.enter_context(Worker(job))
-                source = net.own if job.runtime == OWN else job.path
-                runtimes[job.runtime] = compare_outputs(worker, source, net.tflite)
-            except WorkerError as problem:
-                runtimes[job.runtime] = {"error": str(problem)}
-            else:
-                workers[job.runtime] = worker
-        if OWN in workers:
-            runtimes[OWN] |= compare_goldens(workers[OWN], folder)
+            row["runtimes"][OWN] = {"error": lack}
+        workers = start_workers(jobs, net, row["runtimes"], stack)
         macs = call_macs(peak, net.precision)
         if macs:
-            job = Job(PEAK, peak, open_peak, Settings(1, net.precision), cores[:1], is_settled)
+            single = Settings(1, net.precision)
+            job = replace(base, runtime=PEAK, path=peak, settings=single, cores=cores[:1])
             workers[PEAK] = stack.enter_context(Worker(job))
-        calls = {
-            name: turn_calls(probe(worker), TURN_SECONDS, MOST_CALLS) for name, worker in workers.items()
-        }
         row["granted"] = {name: worker.granted for name, worker in workers.items()}
-        resting = replace(pace, rest=REST if is_settled and is_throttled() else 0.0)
-        times = take_turns({name: Entry(worker) for name, worker in workers.items()}, calls, resting)
+        times = time_workers(workers, replace(pace, rest=REST if base.is_settled and is_throttled() else 0.0))
     if macs:
         row["peak_gmacs"] = macs / float(times.pop(PEAK).min())
     for name, each in times.items():
-        runtimes[name] |= summarise(each)
+        row["runtimes"][name] |= summarise(each)
     return row
 
 
-def compile_own(net: Net, folder: Path, threads: int) -> dict[str, Any]:
-    """Fills the folder. macs of the net as its file has it; None where s2c refuses it."""
+def start_workers(
+    jobs: Sequence[Job], net: Net, runtimes: dict[str, dict[str, Any]], stack: ExitStack
+) -> dict[str, Worker]:
+    """Those that start and give outputs; how right these are, or what failed, is put into runtimes."""
+    workers = {}
+    for job in jobs:
+        try:
+            worker = stack.enter_context(Worker(job))
+            source = net.own if job.runtime == OWN else job.path
+            runtimes[job.runtime] = compare_outputs(worker, source, net.tflite)
+            if job.runtime == OWN:
+                runtimes[OWN] |= compare_goldens(worker, job.path)
+        except WorkerError as problem:
+            runtimes[job.runtime] = {"error": str(problem)}
+        else:
+            workers[job.runtime] = worker
+    return workers
+
+
+def time_workers(workers: Mapping[str, Worker], pace: Pace) -> dict[str, np.ndarray]:
+    calls = {name: turn_calls(probe(worker), TURN_SECONDS, MOST_CALLS) for name, worker in workers.items()}
+    return take_turns({name: Entry(worker) for name, worker in workers.items()}, calls, pace)
+
+
+def count_macs(net: Net) -> int | None:
+    """Of the net as its file has it; None where s2c does not read it."""
+    try:
+        return cost.macs(load_source(make_request(net.own, "host")))
+    except s2c.CompileError:
+        return None
+
+
+def compile_own(net: Net, folder: Path, threads: int) -> tuple[float | None, str | None]:
+    """Fills the folder. How many seconds it took; or why s2c refuses it."""
     started = time.monotonic()
     try:
         with s2c.compile(net.own, threads=threads) as program:
             seconds = time.monotonic() - started
             program.save(folder)
-            return {"macs": program.manifest["source_macs"], "compile_seconds": seconds, "refusal": None}
+            return seconds, None
     except s2c.CompileError as problem:
-        return {"macs": None, "compile_seconds": None, "refusal": str(problem).splitlines()[0]}
+        return None, str(problem).splitlines()[0]
 
 
 def summarise(nanoseconds: np.ndarray) -> dict[str, float]:

@@ -1,6 +1,6 @@
 /* output[i] = exp(input[i]) = 2^n * exp(r), lib/exponential.h. 2^n is the product of two powers, as neither
    end of the range of n is a float.
-   Error over all float32 inputs: at most 1.01 ulp, 8.2e-8 relative.
+   Error over all float32 inputs: at most 1.04 ulp, 8.5e-8 relative.
    NaN stays NaN, +inf and what overflows become inf, -inf and what underflows 0.
    in place: input
    needs: vector

@@ -21,5 +21,5 @@ S2C_INLINE void matmul_add_f32_vector(float *output, const float *restrict input
     const s2c_finish_f32 finish = {1, groups * columns, lo, hi, add_lo, add_hi};
     (void)outer, (void)middle, (void)inner;
     s2c_panel_matmul_f32(output, input, addend, scratch, weight, bias, rows, groups, columns, depth,
-                         tile_rows, tile_columns, units, finish);
+                         tile_rows, tile_columns, 0, units, finish);
 }

@@ -17,5 +17,5 @@ S2C_INLINE void matmul_f32_vector(float *restrict output, const float *restrict 
     const s2c_range units = {first, last};
     const s2c_finish_f32 finish = {0, groups * columns, lo, hi, lo, hi};
     s2c_panel_matmul_f32(output, input, output, scratch, weight, bias, rows, groups, columns, depth,
-                         tile_rows, tile_columns, units, finish);
+                         tile_rows, tile_columns, 0, units, finish);
 }

@@ -28,5 +28,5 @@ S2C_INLINE void window_matmul_add_f32_vector(
     const s2c_finish_f32 finish = {1, window_groups * columns, lo, hi, add_lo, add_hi};
     (void)rows, (void)groups, (void)outer, (void)middle, (void)inner;
     s2c_panel_conv_f32(output, input, addend, scratch, weight, bias, columns, depth, tile_rows, tile_columns,
-                       units, window, finish);
+                       0, units, window, finish);
 }

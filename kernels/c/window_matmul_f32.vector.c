@@ -27,5 +27,5 @@ S2C_INLINE void window_matmul_f32_vector(float *restrict output, const float *re
     const s2c_finish_f32 finish = {0, window_groups * columns, lo, hi, lo, hi};
     (void)rows, (void)groups;
     s2c_panel_conv_f32(output, input, output, scratch, weight, bias, columns, depth, tile_rows, tile_columns,
-                       units, window, finish);
+                       0, units, window, finish);
 }

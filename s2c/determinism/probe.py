@@ -24,6 +24,7 @@ from s2c.determinism.peers import Session, Settings
 PRIORITY = 50  # of SCHED_FIFO: above all ordinary processes, below what the kernel runs
 LOCK_CURRENT, LOCK_FUTURE = 1, 2  # mlockall
 PROBE_STEPS = 100_000
+PROBES = 500  # some would not do: another process may hold the core for milliseconds
 COUNTED_CALLS = 200
 
 
@@ -94,7 +95,7 @@ def parse_cores(text: str) -> set[int]:
 def open_spin(_: Path, __: Settings, nanoseconds: float) -> Session:
     """A loop of registers alone that takes so long: what disturbs it is the machine."""
     spin = load_probe().s2c_probe_spin
-    fastest = min(time_once(partial(spin, PROBE_STEPS)) for _ in range(20))
+    fastest = min(time_once(partial(spin, PROBE_STEPS)) for _ in range(PROBES))
     steps = max(1, round(PROBE_STEPS * nanoseconds / fastest))
     return Session(shapes=(), write=lambda _: None, call=partial(spin, steps), read=list)
 

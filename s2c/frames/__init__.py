@@ -25,12 +25,13 @@ class Arch:
     return_bytes: int  # what a call pushes
     slow: frozenset[int]  # instructions whose latency depends on data, on a core that is in use
     step: Callable[[Code, Any, State], Step]
+    like: Callable[[bytes], bytes | None]  # of an instruction that capstone lacks, one that moves as much
 
 
 # The keys are pyelftools' names of e_machine.
 ARCHES: Mapping[str, Arch] = {
-    "EM_ARM": Arch(thumb.MODE, thumb.STACK_POINTER, thumb.RETURN_BYTES, thumb.SLOW, thumb.step),
-    "EM_X86_64": Arch(x86.MODE, x86.STACK_POINTER, x86.RETURN_BYTES, x86.SLOW, x86.step),
+    "EM_ARM": Arch(thumb.MODE, thumb.STACK_POINTER, thumb.RETURN_BYTES, thumb.SLOW, thumb.step, thumb.like),
+    "EM_X86_64": Arch(x86.MODE, x86.STACK_POINTER, x86.RETURN_BYTES, x86.SLOW, x86.step, x86.like),
 }
 
 
@@ -52,11 +53,17 @@ class Frame:
 def decode(arch: Arch, code: Code, start: int) -> dict[int, Any]:
     disassembler = capstone.Cs(*arch.mode)
     disassembler.detail = True
-    return {
-        instruction.address: instruction
-        for low, high in code.ranges[start]
-        for instruction in disassembler.disasm(code.read(low, high - low), low)
-    }
+    found: dict[int, Any] = {}
+    for low, high in code.ranges[start]:
+        at = low
+        text: bytes | None = code.read(low, high - low)
+        while text:
+            before = at
+            for instruction in disassembler.disasm(text, at):
+                found[instruction.address] = instruction
+                at = instruction.address + instruction.size
+            text = arch.like(code.read(at, high - at)) if before < at < high else None
+    return found
 
 
 def walk(arch: Arch, code: Code, start: int, end: int) -> Frame:

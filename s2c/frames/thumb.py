@@ -47,6 +47,10 @@ def register_bytes(registers: list[str]) -> int:
     return sum(8 if name.startswith("d") else 4 for name in registers)
 
 
+def like(_: bytes) -> None:
+    """Of an instruction that capstone lacks: it lacks none here."""
+
+
 def step(code: Code, instruction: Any, state: State) -> Step:
     after = step_always(code, instruction, state)
     if instruction.cc in (arm.ARM_CC_AL, arm.ARM_CC_INVALID) or instruction.id == arm.ARM_INS_IT:

@@ -23,6 +23,22 @@ CLOBBERED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 ENDS = {x86.X86_INS_UD2, x86.X86_INS_HLT, x86.X86_INS_INT3}
 
 
+# Prefix and opcode, in the map 0F38, of AVX512-BF16 with those of others that have the same operands.
+LIKE = {
+    (2, 0x52): (1, 0x50),  # vdpbf16ps: vpdpbusd
+    (3, 0x72): (1, 0x40),  # vcvtne2ps2bf16: vpmulld
+    (2, 0x72): (1, 0x1E),  # vcvtneps2bf16: vpabsd
+}
+
+
+def like(text: bytes) -> bytes | None:
+    """Intel SDM, 2.7.1: EVEX is 62 P0 P1 P2 opcode; P0 ends in the map, P1 in the prefix."""
+    if len(text) < 5 or text[0] != 0x62 or text[1] & 7 != 2 or (text[2] & 3, text[4]) not in LIKE:
+        return None
+    prefix, opcode = LIKE[text[2] & 3, text[4]]
+    return bytes((*text[:2], text[2] & ~3 | prefix, text[3], opcode)) + text[5:]
+
+
 def step(code: Code, instruction: Any, state: State) -> Step:
     kind, values = instruction.id, operands(instruction)
     if kind == x86.X86_INS_CALL:

@@ -32,6 +32,7 @@ from s2c.ops.matmul import (
     matmul_consts,
     matmul_macs,
     matmul_params,
+    matmul_stem,
 )
 from s2c.ops.table import Consts, Op, Params, always, like_input
 from s2c.ops.window import eval_window, infer_window, window_channelwise, window_params
@@ -228,6 +229,7 @@ CORE: Mapping[str, Op] = {
         macs=matmul_macs,
         consts=matmul_consts,
         params=matmul_params,
+        stem=matmul_stem,
         accumulator=matmul_accumulator,
     ),
     "window": Op(infer_window, eval_window, params=window_params, channelwise=window_channelwise),

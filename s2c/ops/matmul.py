@@ -8,11 +8,13 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
+from s2c.ops.bfloat16 import to_bfloat16
 from s2c.ops.clamp import bounds, integer_bounds, real_clamp
 from s2c.ops.integer import LIMITS, scale, scale_once, scale_split, scale_wide, zero_of
 from s2c.ops.table import Consts, Params
 
 # matmul: output[r, g*N + n] = clamp(sum over k of input[r, g*K + k] * weight[g, n, k] + bias[g*N + n])
+# precision "bf16": the input is rounded to bfloat16 first, and the weights have been.
 
 
 def matmul_extents(node: Node) -> tuple[int, int, int, int]:
@@ -37,6 +39,8 @@ def infer_matmul(node: Node) -> Type:
 def matmul_sums(node: Node, x: np.ndarray) -> np.ndarray:
     """The contraction with bias, [rows, groups * columns], as float64; integers below 2**53 are exact."""
     rows, groups, columns, depth = matmul_extents(node)
+    if node.attrs.get("precision") == "bf16":
+        x = to_bfloat16(x)
     wide = x.reshape(rows, groups, depth).astype(np.float64).transpose(1, 0, 2)
     weight = node.attrs["weight"].astype(np.float64).transpose(0, 2, 1)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -114,6 +118,10 @@ def scale_params(shift: np.ndarray, accumulator: int) -> Params:
         "most_shift": int(np.sign(most)),
         "headroom": int(accumulator << max(most, 0) < 1 << 30),
     }
+
+
+def matmul_stem(node: Node) -> str:
+    return "matmul_bf16" if "precision" in node.attrs else "matmul"
 
 
 def matmul_macs(node: Node) -> int:

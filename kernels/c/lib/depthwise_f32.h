@@ -136,13 +136,13 @@ S2C_INLINE void s2c_depthwise_line_f32(float *output, const float *image, int32_
     }
 }
 
-/* Channels in blocks of `block`, a literal, and what is left. */
+/* Some lines of outputs; channels in blocks of `block`, a literal, and what is left. */
 S2C_INLINE void s2c_depthwise_image_f32(float *output, const float *image, const float *addend,
                                         const float *weight, const float *bias, int32_t block, int32_t most,
-                                        s2c_depthwise_f32 p)
+                                        s2c_span outputs, s2c_depthwise_f32 p)
 {
     const int32_t whole = p.channels / block * block;
-    for (int32_t y = 0; y < p.output_height; y++) {
+    for (int32_t y = outputs.begin; y < outputs.end; y++) {
         const int32_t top = y * p.stride_height - p.pad_top;
         const s2c_span lines = s2c_taps_inside(top, p.height, p.kernel_height, p.dilation_height);
         const int32_t first = (top * p.width - p.pad_left) * p.channels;
@@ -177,8 +177,10 @@ S2C_INLINE s2c_depthwise_f32 s2c_lying_f32(s2c_depthwise_f32 p)
     return turned;
 }
 
+/* The lines of all images, one after the other, from first up to last. */
 S2C_INLINE void s2c_depthwise_conv_f32(float *output, const float *input, const float *addend,
-                                       const float *weight, const float *bias, s2c_depthwise_f32 standing)
+                                       const float *weight, const float *bias, int32_t first, int32_t last,
+                                       s2c_depthwise_f32 standing)
 {
     const s2c_depthwise_f32 p = s2c_lying_f32(standing);
     const int32_t most = p.output_width < S2C_DEPTHWISE_PIXELS ? p.output_width : S2C_DEPTHWISE_PIXELS;
@@ -186,9 +188,13 @@ S2C_INLINE void s2c_depthwise_conv_f32(float *output, const float *input, const 
     const int32_t fitting = S2C_DEPTHWISE_SUMS / most;
     const int32_t block = (fitting < vectors ? fitting : vectors) * S2C_FLOATS;
     for (int32_t b = 0; b < p.batch; b++) {
+        const int32_t begin = first - b * standing.output_height;
+        const int32_t end = last - b * standing.output_height;
+        /* A line that lies goes with the first of those that stood. */
+        const s2c_span outputs = {begin < 0 ? 0 : begin, end < p.output_height ? end : p.output_height};
         const int32_t to = b * p.output_height * p.output_width * p.channels;
         s2c_depthwise_image_f32(output + to, input + b * p.height * p.width * p.channels, addend + to, weight,
-                                bias, block, most, p);
+                                bias, block, most, outputs, p);
     }
 }
 

@@ -41,7 +41,7 @@ S2C_INLINE void s2c_stretch_f32(float *output, const float *input, const float *
     const int32_t rows = tiles > 0 ? (count + tiles - 1) / tiles : 1;
     const int32_t whole = of.first + count / rows * rows;
     const s2c_source_f32 source = {
-        1, 0, of.end - of.begin, p.dilation * p.channels, p.channels, p.taps * p.channels, p.channels, 0};
+        1, 0, of.end - of.begin, p.dilation * p.channels, p.channels, p.taps * p.channels, p.channels, 0, 0};
     const float *w = weight + of.begin * p.channels * S2C_PANEL;
     const int32_t offset = of.begin * p.dilation - p.pad;
     for (int32_t r = of.first; r < whole; r += rows) {

@@ -29,28 +29,39 @@ S2C_INLINE void s2c_fill_f32(float *restrict to, int32_t count, float value)
     }
 }
 
-/* The rows first .. last of the covered part of an image. */
-S2C_INLINE void s2c_pad_rows_f32(float *restrict to, const float *restrict image, int32_t first, int32_t last,
-                                 s2c_panel_window_f32 p)
+/* The rows first .. last of the covered part of an image, as they are or as pairs of bfloat16. */
+S2C_INLINE void s2c_pad_rows_as_f32(float *restrict to, const float *restrict image, int32_t first,
+                                    int32_t last, int32_t pairs, s2c_panel_window_f32 p)
 {
     const int32_t covered = s2c_covered_width(p);
     const int32_t room = covered - p.pad_left;
     const int32_t inside = room < p.width ? room : p.width;
+    const int32_t slots = pairs ? p.channels / 2 : p.channels;
     for (int32_t y = first; y < last; y++) {
         const int32_t row = y - p.pad_top;
-        float *line = to + y * covered * p.channels;
+        float *line = to + y * covered * slots;
         if (row < 0 || row >= p.height) {
-            s2c_fill_f32(line, covered * p.channels, p.value);
+            s2c_fill_f32(line, covered * slots, p.value);
             continue;
         }
         const float *from = image + row * p.width * p.channels;
-        s2c_fill_f32(line, p.pad_left * p.channels, p.value);
-        line += p.pad_left * p.channels;
-        for (int32_t i = 0; i < inside * p.channels; i++) {
-            line[i] = from[i];
+        s2c_fill_f32(line, p.pad_left * slots, p.value);
+        line += p.pad_left * slots;
+        if (pairs) {
+            s2c_write_pairs(line, from, inside * p.channels);
+        } else {
+            for (int32_t i = 0; i < inside * p.channels; i++) {
+                line[i] = from[i];
+            }
         }
-        s2c_fill_f32(line + inside * p.channels, (room - inside) * p.channels, p.value);
+        s2c_fill_f32(line + inside * slots, (room - inside) * slots, p.value);
     }
+}
+
+S2C_INLINE void s2c_pad_rows_f32(float *restrict to, const float *restrict image, int32_t first, int32_t last,
+                                 s2c_panel_window_f32 p)
+{
+    s2c_pad_rows_as_f32(to, image, first, last, 0, p);
 }
 
 S2C_INLINE void s2c_pad_f32(float *restrict to, const float *restrict image, s2c_panel_window_f32 p)
@@ -83,8 +94,8 @@ S2C_INLINE void s2c_panel_lines_f32(float *output, const float *input, const flo
 /* One group of one image: input is its first channel under the first window. width: pixels in a row of the input. */
 S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const float *addend,
                                     const float *weight, const float *bias, int32_t columns, int32_t depth,
-                                    int32_t width, int32_t tile_rows, int32_t tile_columns, s2c_range units,
-                                    s2c_panel_window_f32 p, s2c_finish_f32 finish)
+                                    int32_t width, int32_t tile_rows, int32_t tile_columns, int32_t pairs,
+                                    s2c_range units, s2c_panel_window_f32 p, s2c_finish_f32 finish)
 {
     const int32_t row = width * p.channels;
     const int32_t size = p.channels / p.groups;
@@ -97,7 +108,8 @@ S2C_INLINE void s2c_panel_group_f32(float *output, const float *input, const flo
                                    neighbours ? p.kernel_width * size : size,
                                    depth,
                                    down ? p.stride_height * row : p.stride_width * p.channels,
-                                   0};
+                                   0,
+                                   pairs};
     const int32_t rows = down ? p.output_height : p.output_width;
     const s2c_lines walk = {down ? 1 : p.output_height, p.stride_height * row, rows,
                             (rows + tile_rows - 1) / tile_rows};
@@ -130,18 +142,21 @@ S2C_INLINE s2c_range s2c_needed_rows(s2c_range units, int32_t tiles, int32_t siz
 /* units: of image by group by block of columns by line by tile of rows, those that this call computes. */
 S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const float *addend, float *scratch,
                                    const float *weight, const float *bias, int32_t columns, int32_t depth,
-                                   int32_t tile_rows, int32_t tile_columns, s2c_range units,
+                                   int32_t tile_rows, int32_t tile_columns, int32_t pairs, s2c_range units,
                                    s2c_panel_window_f32 p, s2c_finish_f32 finish)
 {
     const int32_t covered_height = s2c_covered_height(p);
     const int32_t covered_width = s2c_covered_width(p);
     const int32_t padded =
-        p.pad_top > 0 || p.pad_left > 0 || covered_height > p.height || covered_width > p.width;
+        pairs || p.pad_top > 0 || p.pad_left > 0 || covered_height > p.height || covered_width > p.width;
     const int32_t panels = (columns + S2C_PANEL - 1) / S2C_PANEL;
     const int32_t pixels = p.output_height * p.output_width;
     const int32_t rows = p.output_width == 1 ? p.output_height : p.output_width;
     const int32_t tiles = (rows + tile_rows - 1) / tile_rows;
     const int32_t size = pixels / rows * tiles * ((columns + tile_columns - 1) / tile_columns);
+    const int32_t slots = pairs ? depth / 2 : depth;
+    s2c_panel_window_f32 inner = p;
+    inner.channels = pairs ? p.channels / 2 : p.channels;
     for (int32_t b = 0; b < p.batch; b++) {
         const float *image = input + b * p.height * p.width * p.channels;
         const s2c_range of_image = s2c_range_in(units, b, p.groups * size);
@@ -150,14 +165,14 @@ S2C_INLINE void s2c_panel_conv_f32(float *output, const float *input, const floa
         }
         if (padded) {
             const s2c_range needed = s2c_needed_rows(of_image, tiles, size, p);
-            s2c_pad_rows_f32(scratch, image, needed.first, needed.last, p);
+            s2c_pad_rows_as_f32(scratch, image, needed.first, needed.last, pairs, p);
         }
         for (int32_t g = 0; g < p.groups; g++) {
             const int32_t to = b * pixels * finish.step + g * columns;
-            s2c_panel_group_f32(output + to, (padded ? scratch : image) + g * (p.channels / p.groups),
-                                addend + to, weight + g * panels * S2C_PANEL * depth, bias + g * columns,
-                                columns, depth, padded ? covered_width : p.width, tile_rows, tile_columns,
-                                s2c_range_in(of_image, g, size), p, finish);
+            s2c_panel_group_f32(output + to, (padded ? scratch : image) + g * (inner.channels / p.groups),
+                                addend + to, weight + g * panels * S2C_PANEL * slots, bias + g * columns,
+                                columns, slots, padded ? covered_width : p.width, tile_rows, tile_columns,
+                                pairs, s2c_range_in(of_image, g, size), inner, finish);
         }
     }
 }

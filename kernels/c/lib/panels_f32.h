@@ -11,9 +11,9 @@
 #define S2C_MOST_VECTORS 8
 
 /* Where the values of one row lie: `lines` times `taps` runs of `length` neighbours each; the panel holds depth of them.
-   The input begins with row `base`. */
+   The input begins with row `base`. pairs: 1 where input and weights are pairs of bfloat16 in the place of floats. */
 typedef struct {
-    int32_t lines, line_step, taps, tap_step, length, depth, step, base;
+    int32_t lines, line_step, taps, tap_step, length, depth, step, base, pairs;
 } s2c_source_f32;
 
 /* What becomes of a sum; addend lies as the output does, and counts only where present is 1. Rows of the output lie
@@ -50,7 +50,8 @@ S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTO
                     const s2c_floats a = s2c_all_floats(x[r * from.step + k]);
                     S2C_UNROLL
                     for (int32_t v = 0; v < vectors; v++) {
-                        sums[r][v] = s2c_multiply_add(a, w[v], sums[r][v]);
+                        sums[r][v] = from.pairs ? s2c_dot_pairs(a, w[v], sums[r][v])
+                                                : s2c_multiply_add(a, w[v], sums[r][v]);
                     }
                 }
                 weight += S2C_PANEL;

@@ -2,7 +2,7 @@
 #ifndef S2C_VECTOR_F32_H
 #define S2C_VECTOR_F32_H
 #include "bits.h"
-#if defined(__FMA__) && !defined(__clang__)
+#if defined(__AVX512BF16__) || (defined(__FMA__) && !defined(__clang__))
 #include <immintrin.h>
 #endif
 
@@ -128,6 +128,53 @@ S2C_INLINE s2c_floats s2c_multiply_subtract(s2c_floats a, s2c_floats b, s2c_floa
 S2C_INLINE s2c_floats s2c_horner(s2c_floats p, s2c_floats x, float next)
 {
     return s2c_multiply_add(p, x, s2c_all_floats(next));
+}
+
+/* Numbers as pairs of bfloat16, each pair in the place of a float. */
+#if defined(__AVX512BF16__)
+
+/* sum + the products of both halves. */
+S2C_INLINE s2c_floats s2c_dot_pairs(s2c_floats a, s2c_floats b, s2c_floats sum)
+{
+    return (s2c_floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+}
+
+/* Twice as many numbers as a vector holds. */
+S2C_INLINE s2c_floats s2c_to_pairs(const float *from)
+{
+    return (s2c_floats)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + S2C_FLOATS), _mm512_loadu_ps(from));
+}
+
+#else
+
+/* Kernels that ask for pairs need bf16: these are never called. */
+S2C_INLINE s2c_floats s2c_dot_pairs(s2c_floats a, s2c_floats b, s2c_floats sum)
+{
+    return sum + a * b;
+}
+
+S2C_INLINE s2c_floats s2c_to_pairs(const float *from)
+{
+    return s2c_load_floats(from);
+}
+
+#endif
+
+/* count, a literal, numbers to half as many pairs; behind an odd one stands zero. */
+S2C_INLINE void s2c_write_pairs(float *to, const float *from, int32_t count)
+{
+    const int32_t whole = count / (2 * S2C_FLOATS) * 2 * S2C_FLOATS;
+    const int32_t rest = count - whole;
+    for (int32_t i = 0; i < whole; i += 2 * S2C_FLOATS) {
+        s2c_store_floats(to + i / 2, s2c_to_pairs(from + i));
+    }
+    if (rest > 0) {
+        float some[2 * S2C_FLOATS];
+        for (int32_t i = 0; i < 2 * S2C_FLOATS; i++) {
+            some[i] = i < rest ? from[whole + i] : 0.0F;
+        }
+        s2c_store_some_floats(to + whole / 2, s2c_to_pairs(some), (rest + 1) / 2);
+    }
 }
 
 #endif

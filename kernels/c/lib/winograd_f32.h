@@ -231,7 +231,7 @@ S2C_INLINE void s2c_winograd_part(float *output, const float *addend, float *scr
 {
     const int32_t apart_in = w.block * p.channels + S2C_APART;
     const int32_t apart_out = w.block * columns + S2C_APART;
-    const s2c_source_f32 source = {1, 0, 1, 0, p.channels, p.channels, p.channels, 0};
+    const s2c_source_f32 source = {1, 0, 1, 0, p.channels, p.channels, p.channels, 0, 0};
     float *transformed = scratch + (4 * w.tiles_down + 2) * w.width * p.channels;
     float *products = transformed + 36 * apart_in;
     for (int32_t tile = first; tile < last; tile += w.block) {

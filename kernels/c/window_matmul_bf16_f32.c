@@ -1,0 +1,32 @@
+/* Convolution on floats rounded to bfloat16, with float sums: matmul of the patch under each output pixel; padding reads `value`.
+   weight [groups][panels][depth / 2][16][2], bias for each output.
+   where: value == 0 and channels // window_groups % 2 == 0
+   needs: bf16
+   pack: weight = bf16_pairs(channels // window_groups)
+   tile: output_width * (output_width > 1) + output_height * (output_width == 1), columns
+   split: batch * window_groups * ((columns + tile_columns - 1) // tile_columns) * line_tiles
+   scratch: 2 * channels * covered_pixels
+   Constant: loops run over extents, and which pixels are padding follows from them. */
+#include "lib/panel_conv_f32.h"
+
+S2C_INLINE void window_matmul_bf16_f32(float *restrict output, const float *restrict input,
+                                       float *restrict scratch, const uint32_t *restrict weight,
+                                       const float *restrict bias, int32_t batch, int32_t height,
+                                       int32_t width, int32_t channels, int32_t kernel_height,
+                                       int32_t kernel_width, int32_t stride_height, int32_t stride_width,
+                                       int32_t dilation_height, int32_t dilation_width, int32_t pad_top,
+                                       int32_t pad_left, int32_t output_height, int32_t output_width,
+                                       int32_t window_groups, float value, int32_t rows, int32_t groups,
+                                       int32_t columns, int32_t depth, float lo, float hi, int32_t tile_rows,
+                                       int32_t tile_columns, int32_t first, int32_t last)
+{
+    const s2c_panel_window_f32 window = {batch,           height,         width,         channels,
+                                         kernel_height,   kernel_width,   stride_height, stride_width,
+                                         dilation_height, dilation_width, pad_top,       pad_left,
+                                         output_height,   output_width,   window_groups, value};
+    const s2c_range units = {first, last};
+    const s2c_finish_f32 finish = {0, window_groups * columns, lo, hi, lo, hi};
+    (void)rows, (void)groups;
+    s2c_panel_conv_f32(output, input, output, scratch, (const float *)(const void *)weight, bias, columns,
+                       depth, tile_rows, tile_columns, 1, units, window, finish);
+}
