@@ -218,7 +218,7 @@ def refuse_processor(path: Path, supported: Callable[[], int] | None) -> None:
         raise error(str(path), wanted, found, do)
 
 
-def function(code: ctypes.CDLL, name: str) -> Callable[[Any], None]:
+def function(code: ctypes.CDLL, name: str) -> Callable[..., None]:
     """Without argtypes, whose conversion takes longer than the call."""
     found = code[name]
     found.restype = None

@@ -100,7 +100,7 @@ def unquads(packed: np.ndarray, shape: tuple[int, int, int], runs: int, width: i
 def bf16_pairs(weight: np.ndarray, length: int) -> np.ndarray:
     """float32 that holds bfloat16, in pairs along the depth: panels(16), each value a pair, as uint32, whose
     lower half comes first. length: of the runs that the depth falls into; an odd one ends with a zero."""
-    groups, columns, depth = weight.shape
+    groups, columns, _ = weight.shape
     runs = np.ascontiguousarray(weight, np.float32).view(np.uint32).reshape(groups, columns, -1, length) >> 16
     even = np.pad(runs, ((0, 0), (0, 0), (0, 0), (0, length % 2))).reshape(groups, columns, -1)
     return panels(even[..., 0::2] | even[..., 1::2] << 16, 16)
@@ -118,7 +118,7 @@ def unpair_bf16(packed: np.ndarray, shape: tuple[int, int, int], length: int) ->
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 FILTER = np.array(
     [
-        *([1.0, x, x * x] / np.prod([x - y for y in POINTS if y != x]) for x in POINTS),
+        *(np.array([1.0, x, x * x]) / np.prod([x - y for y in POINTS if y != x]) for x in POINTS),
         [0.0, 0.0, 1.0],
     ]
 )
@@ -137,7 +137,7 @@ def unwinograd(packed: np.ndarray, shape: tuple[int, int, int], channels: int) -
     found = unpanels(packed, (36, columns, channels), 16).reshape(6, 6, columns, channels)
     inverse = np.linalg.pinv(FILTER)
     taps = np.einsum("yi,xj,ijnc->nyxc", inverse, inverse, found.astype(np.float64))
-    return taps.reshape(shape).astype(np.float32)
+    return np.asarray(taps.reshape(shape), np.float32)
 
 
 def spread(values: np.ndarray, groups: int, columns: int, width: int) -> np.ndarray:

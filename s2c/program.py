@@ -16,7 +16,7 @@ from s2c.errors import error
 from s2c.ir import DTYPES
 from s2c.target import Image, Process, load_target
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 BUILD = "build"
 
 

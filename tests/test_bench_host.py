@@ -13,7 +13,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 
-from host.measure import OWN, compare, own_lacks, peer_files, summarise
+from host.measure import OWN, compare, peer_files, summarise
 from host.nets import BF16, F32, INT8, NAMES, SMALL, Net, list_nets
 from host.run import describe, parse, pick, pick_cores
 from host.table import (
@@ -136,11 +136,6 @@ def test_every_small_net_is_listed(tmp_path: Path) -> None:
     assert kws.own == kws.tflite == data / "mlperf_tiny" / "kws_ref_model.tflite"
     assert not kws.made
     assert not list(tmp_path.iterdir())
-
-
-def test_what_s2c_lacks_is_named() -> None:
-    assert own_lacks(F32) is None
-    assert own_lacks(INT8) is None
 
 
 def test_unknown_nets_are_refused() -> None:

@@ -36,6 +36,7 @@ from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_
 PACKAGE = Path(s2c.__file__).parent
 ELSEWHERE = (
     "adapt/",
+    "determinism/",
     "quantization/",
     "readers/",
     "sweep/",
@@ -401,11 +402,36 @@ def _(folder: Path) -> object:
 
 
 @row(
+    "driver.py:make_request",
+    "--threads: wanted 1, or a target with threads, found 2 for cortex-m4, which has none; leave it out, or "
+    "compile for host",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.onnx", "cortex-m4", threads=2)
+
+
+@row(
+    "driver.py:refuse_precision",
+    "--precision: wanted one of f32, bf16, found f16; name one of these",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.onnx", "host", precision="f16")
+
+
+@row(
+    "driver.py:refuse_precision",
+    "--precision: wanted a target with bf16 instructions, found cortex-m4, which has none here; leave it "
+    "out, or compile for host on a processor with AVX512-BF16",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.onnx", "cortex-m4", precision="bf16")
+
+
+@row(
     "driver.py:stage_text",
-    "--stop-after: wanted one of load, fold_constants, cancel_transposes, fold_batchnorm, fuse_qdq, "
-    "fuse_clamp, "
-    "eliminate_dead_channels, lower, expand_broadcasts, order_addends, plan, emit, found link; name one "
-    "of these",
+    "--stop-after: wanted one of load, fold_constants, cancel_transposes, sink_reshapes, fold_batchnorm, "
+    "fuse_qdq, fuse_clamp, trim_windows, eliminate_dead_channels, lower, expand_broadcasts, order_addends, "
+    "plan, emit, found link; name one of these",
 )
 def _(folder: Path) -> object:
     return driver.stage_text(request(), "link")
@@ -489,7 +515,7 @@ def _(folder: Path) -> object:
 
 @row(
     "program.py:read_manifest",
-    "{folder}/kws.json: wanted manifest version 2, found 0; compile the model again",
+    "{folder}/kws.json: wanted manifest version 3, found 0; compile the model again",
 )
 def _(folder: Path) -> object:
     return manifest(folder, json.dumps({"manifest_version": 0}))

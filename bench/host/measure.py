@@ -30,11 +30,6 @@ TURN_SECONDS = 0.002
 MOST_CALLS = 1000  # of a turn
 
 
-def own_lacks(precision: str) -> str | None:
-    """Why s2c has no figure in a row."""
-    return "s2c has no --precision bf16" if precision == BF16 else None
-
-
 def peer_files(net: Net) -> dict[str, Path]:
     """The file that each peer takes; those without one, or without the precision, are left out."""
     files = {"onnxruntime": net.onnx, "openvino": net.onnx, "litert": net.tflite}
@@ -66,9 +61,7 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
             replace(base, runtime=name, path=path, open=PEERS[name].open)
             for name, path in peer_files(net).items()
         ]
-        lack = own_lacks(net.precision)
-        if lack is None:
-            row["compile_seconds"], lack = compile_own(net, folder, threads)
+        row["compile_seconds"], lack = compile_own(net, folder, threads)
         if lack is None:
             jobs.append(replace(base, runtime=OWN, path=folder, open=open_compiled))
         else:
@@ -124,7 +117,8 @@ def compile_own(net: Net, folder: Path, threads: int) -> tuple[float | None, str
     """Fills the folder. How many seconds it took; or why s2c refuses it."""
     started = time.monotonic()
     try:
-        with s2c.compile(net.own, threads=threads) as program:
+        precision = BF16 if net.precision == BF16 else "f32"
+        with s2c.compile(net.own, threads=threads, precision=precision) as program:
             seconds = time.monotonic() - started
             program.save(folder)
             return seconds, None

@@ -192,7 +192,7 @@ project({name} C)
 set(CMAKE_C_STANDARD 99)
 add_library({name} STATIC {name}.c)
 target_include_directories({name} INTERFACE ${{CMAKE_CURRENT_SOURCE_DIR}})
-target_compile_options({name} PRIVATE -O2 -fno-builtin
+target_compile_options({name} PRIVATE -O2 -fno-builtin -ffp-contract=off
     $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
 {team}add_executable({name}_check main.c)
 target_link_libraries({name}_check PRIVATE {name})
