@@ -328,9 +328,9 @@ def test_exports_are_what_the_header_declares(tmp_path: Path) -> None:
         "static inline float *net_input_0(void *arena)\n{\n    return (float *)arena;\n}\n"
         "void net_run(void *arena);\nint32_t net_start(void *arena, int32_t threads);\n"
     )
-    assert write_exports(header, tmp_path).read_text() == "{ global: net_run; net_start; local: *; };\n"
+    assert write_exports([header], tmp_path).read_text() == "{ global: net_run; net_start; local: *; };\n"
     header.write_text("")
-    assert write_exports(header, tmp_path).read_text() == "{ local: *; };\n"
+    assert write_exports([header], tmp_path).read_text() == "{ local: *; };\n"
 
 
 @pytest.mark.build

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2c.kernel import list_kernels
+from s2c.ops.bfloat16 import to_bfloat16
 from s2c.pack import PACKINGS
 
 WEIGHT = np.arange(1 * 5 * 3).reshape(1, 5, 3)
@@ -37,11 +38,11 @@ CASES: Mapping[str, Callable[[np.ndarray], tuple[np.ndarray, tuple[int, ...]]]] 
     "taps_first": of_taps,
 }
 PLAIN = {"interleave_2", "interleave_4", "interleave_8"}
-ROUNDED = {"winograd"}
+FLOATS = {"bf16_pairs", "winograd"}
 
 
 def test_each_packing_has_a_case() -> None:
-    assert {name.split()[0] for name in CASES} | PLAIN | ROUNDED == set(PACKINGS)
+    assert {name.split()[0] for name in CASES} | PLAIN | FLOATS == set(PACKINGS)
 
 
 @pytest.mark.parametrize("name", sorted({*CASES, *PLAIN}))
@@ -63,6 +64,16 @@ def test_unpack_is_the_inverse_but_for_rounding(channels: int) -> None:
     packing = PACKINGS["winograd"]
     found = packing.unpack(packing.pack(weight, channels), weight.shape, channels)
     np.testing.assert_allclose(found, weight, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 3, 6])
+def test_pairs_of_bfloat16_hold_all_of_it(length: int) -> None:
+    """Runs of an odd length end with a zero."""
+    weight = to_bfloat16(np.random.default_rng(length).normal(size=(2, 17, 6)).astype(np.float32))
+    packed = PACKINGS["bf16_pairs"].pack(weight, length)
+    assert packed.dtype == np.uint32 and packed.size == 2 * 32 * (6 // length) * ((length + 1) // 2)
+    found = PACKINGS["bf16_pairs"].unpack(packed, weight.shape, length)
+    np.testing.assert_array_equal(found, weight)
 
 
 def test_panels_hold_the_columns_of_one_depth_together() -> None:
