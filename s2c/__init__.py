@@ -34,6 +34,7 @@ def compile(
     reproducible: bool = False,
     threads: int = 1,
     precision: str = "f32",
+    tune: bool = False,
     **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
@@ -43,7 +44,7 @@ def compile(
     default the file's name), cc a C compiler instead of the bundled one. states names inputs that are caches,
     each with the output that holds its value for the next call: the program keeps them. reproducible: floats
     give the same bits on every processor. threads: that share what is large enough.
-    precision: f32, or bf16 for the operands of large contractions.
+    precision: f32, or bf16 for the operands of large contractions. tune: time kernels on this machine.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -62,6 +63,7 @@ def compile(
             reproducible=reproducible,
             threads=threads,
             precision=precision,
+            tune=tune,
         )
         recipe = make_recipe(request, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")

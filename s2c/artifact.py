@@ -37,6 +37,7 @@ from s2c.ir import Node
 from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
 from s2c.readers import self_contained
 from s2c.target import Image, build
+from s2c.tune import note_choices
 
 GOLDEN = "golden.npz"
 CONSTS = "consts.npz"
@@ -236,6 +237,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "reproducible": request.reproducible,
             "threads": request.threads,
             "precision": request.precision,
+            "choices": note_choices(request.choices),
             "sha256": request.digest(),
         },
         "versions": versions(request),

@@ -74,6 +74,7 @@ def compile_model(
     reproducible: options.Reproducible = False,
     threads: options.Threads = 1,
     precision: options.Precision = "f32",
+    tune: options.Tune = False,
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -102,7 +103,18 @@ def compile_model(
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
         request = driver.make_request(
-            model, target, name, dims, consts, cc, states, last_states, reproducible, threads, precision
+            model,
+            target,
+            name,
+            dims,
+            consts,
+            cc,
+            states,
+            last_states,
+            reproducible,
+            threads,
+            precision,
+            tune=tune,
         )
         recipe = make_recipe(
             request,

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,9 @@ from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
 from s2c.readers import load_model
 from s2c.state import keep_states, last_pairs
-from s2c.steps import Kernels, chain_keys, chain_params, dtype_key
+from s2c.steps import NO_CHOICES, Choices, Kernels, chain_keys, chain_params, dtype_key
 from s2c.target import Target, load_target
+from s2c.tune import find_choices
 
 CHECK_SEED = 0
 STEPS = 2  # of the last quantization: how far rounding once instead of at each float op moves an output
@@ -55,7 +56,8 @@ class Request:
     """What the user asked for; equal requests give equal artifacts. consts are arrays by input name; states
     pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
     reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor. threads: that may share
-    the work. precision: of contractions' operands, one of PRECISIONS.
+    the work. precision: of contractions' operands, one of PRECISIONS. choices: of kernels and tiles, instead
+    of the cost model's; tune: find them by timing.
     """
 
     model: Path
@@ -69,11 +71,13 @@ class Request:
     reproducible: bool = False
     threads: int = 1
     precision: str = "f32"
+    choices: Choices = field(default_factory=dict)
+    tune: bool = False
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
-        program = (self.cc, self.reproducible, self.threads, self.precision)
+        program = (self.cc, self.reproducible, self.threads, self.precision, choices_text(self.choices))
         flags = (self.target.name, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
@@ -107,10 +111,16 @@ def make_request(
     reproducible: bool = False,
     threads: int = 1,
     precision: str = "f32",
+    choices: Choices = NO_CHOICES,
+    tune: bool = False,
 ) -> Request:
     path = Path(model)
     chosen = load_target(target)
     refuse_precision(chosen, precision)
+    if tune and (chosen.arch != "native" or cc is not None):
+        found = f"{target}, by {cc}" if cc else target
+        do = "leave it out: the cost model chooses"
+        raise error("--tune", "target host and the bundled compiler, to time calls with", found, do)
     if threads > 1 and not chosen.threads:
         found = f"{threads} for {target}, which has none"
         raise error("--threads", "1, or a target with threads", found, "leave it out, or compile for host")
@@ -127,7 +137,13 @@ def make_request(
         reproducible,
         threads,
         precision,
+        choices,
+        tune,
     )
+
+
+def choices_text(choices: Choices) -> list[str]:
+    return [f"{key}: {each}" for key, each in sorted(choices.items())]
 
 
 def refuse_precision(target: Target, precision: str) -> None:
@@ -203,7 +219,10 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     assert graph is not None
     check.check_types(graph)
     bounds = check.accumulator_bounds(graph)
-    plan = make_plan(graph, kernels_of(request.target), request.target.vectors, request.threads)
+    kernels, vectors = kernels_of(request.target), request.target.vectors
+    if request.tune:
+        request = replace(request, choices=find_choices(graph, kernels, request.target), tune=False)
+    plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
     if checked:
@@ -340,7 +359,9 @@ def stage_text(request: Request, stage: str) -> str:
         if name == stage:
             return str(graph)
     check.accumulator_bounds(graph)
-    plan = make_plan(graph, kernels_of(request.target), request.target.vectors, request.threads)
+    plan = make_plan(
+        graph, kernels_of(request.target), request.target.vectors, request.threads, request.choices
+    )
     if stage == "plan":
         return str(plan)
     target = request.target

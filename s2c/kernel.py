@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -135,7 +135,8 @@ class Kernel:
     needs: the target feature it is written for; "" for portable.
     packs: packing of each constant that is not stored as it is.
     tile: expressions of the rows in a line and the columns of which it takes a tile at a time, given by two
-    more parameters, tile_rows and tile_columns; none: it has no such choice.
+    more parameters, tile_rows and tile_columns; then, where it is not `depth`, of the steps that a tile
+    takes, and 1 where rows left over cost as much as a whole tile. None: it has no such choice.
     split: an expression of how many units its work falls into; it computes those from `first` up to `last`,
     its last parameters, so that several threads can share a call. "": it always does all.
     """
@@ -257,7 +258,13 @@ def first_fitting(
     kernels: Mapping[str, tuple[Kernel, ...]], key: str, params: Mapping[str, int | float]
 ) -> Kernel | None:
     """The best kernel of a key whose condition holds."""
+    return next(fitting(kernels, key, params), None)
+
+
+def fitting(
+    kernels: Mapping[str, tuple[Kernel, ...]], key: str, params: Mapping[str, int | float]
+) -> Iterator[Kernel]:
+    """The kernels of a key whose condition holds, best first."""
     for kernel in kernels.get(key, ()):
         if not kernel.where or evaluate(kernel.where, params):
-            return kernel
-    return None
+            yield kernel

@@ -41,6 +41,9 @@ Precision = Annotated[
     str,
     typer.Option(metavar="P", help="Of what large contractions multiply: f32, or bf16, with sums in f32."),
 ]
+Tune = Annotated[
+    bool, typer.Option("--tune", help="Time kernels and tiles on this machine, and take the fastest.")
+]
 Threads = Annotated[
     int,
     typer.Option(metavar="N", min=1, max=64, help="Threads that share the calls which are large enough."),

@@ -14,7 +14,19 @@ from s2c.ir import Graph, Node, State, Type, constant
 from s2c.kernel import Kernel
 from s2c.ops import OPS
 from s2c.pack import PACKINGS
-from s2c.steps import Kernels, Parts, Step, choose_kernels, longest_step, no_kernel, root, split, tiled
+from s2c.steps import (
+    NO_CHOICES,
+    Choices,
+    Kernels,
+    Parts,
+    Step,
+    choose_kernels,
+    longest_step,
+    no_kernel,
+    root,
+    split,
+    tiled,
+)
 from s2c.tiles import SCALAR, Vectors
 
 
@@ -91,13 +103,21 @@ class Plan:
 Copies = Sequence[tuple[State, Step]]  # what is copied into each state
 
 
-def make_plan(graph: Graph, kernels: Kernels, vectors: Vectors = SCALAR, threads: int = 1) -> Plan:
-    """threads: that share a call where it is worth it.
+def make_plan(
+    graph: Graph,
+    kernels: Kernels,
+    vectors: Vectors = SCALAR,
+    threads: int = 1,
+    choices: Choices = NO_CHOICES,
+) -> Plan:
+    """threads: that share a call where it is worth it. choices: kernels and tiles found to be the fastest.
 
     Raises CompileError naming every layer for which the target has no kernel.
     """
     graph = copy_bare_results(graph)
-    steps = [split(tiled(step, vectors), threads) for step in choose_kernels(graph, kernels)]
+    steps = [
+        split(tiled(step, vectors, choices), threads) for step in choose_kernels(graph, kernels, choices)
+    ]
     stores = copy_steps(
         [(each, each.next) for each in graph.states if root(each.next) is not each.node], kernels
     )

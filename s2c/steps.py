@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from s2c.errors import CompileError, Problem, error
 from s2c.ir import Graph, Node
-from s2c.kernel import ANY, Kernel, evaluate, first_fitting
+from s2c.kernel import ANY, Kernel, evaluate, first_fitting, fitting
 from s2c.ops import OPS
 from s2c.ops.core import LEAVES
 from s2c.ops.movement import is_contiguous
-from s2c.tiles import Vectors, choose_tile
+from s2c.tiles import Tile, Vectors, Work, cheapest_tiles
 
 Kernels = Mapping[str, tuple[Kernel, ...]]
 Parts = tuple[tuple[int, int], ...]  # ranges of a kernel's units: first, and behind the last
@@ -22,6 +22,18 @@ LEAST_SHARED = 200_000  # MACs or comparisons of a call that threads share, whic
 SAME_BYTES: Mapping[str, str] = MappingProxyType(
     {"u8": "i8", "bool": "i8", "u16": "i16", "f16": "i16", "u32": "i32", "u64": "i64"}
 )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was found to be the fastest for a call: a kernel's name, and its tile where it takes one."""
+
+    kernel: str
+    tile: Tile | None
+
+
+Choices = Mapping[str, Choice]  # by call_key
+NO_CHOICES: Choices = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,7 @@ def chains(node: Node, uses: Mapping[Node, int], longest: int) -> list[tuple[Nod
     return [tuple(chain[start:]) for start in range(len(chain))]
 
 
-def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
+def choose_kernels(graph: Graph, kernels: Kernels, choices: Choices = NO_CHOICES) -> list[Step]:
     """Steps in the graph's order; the longest chain that has a kernel wins."""
     uses = graph.uses()
     longest = max((len(kernel.stems) for found in kernels.values() for kernel in found), default=1)
@@ -90,7 +102,7 @@ def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
     for node in reversed(graph.nodes()):
         if node in taken or node.op in LEAVES or is_alias(node):
             continue
-        step = longest_step(chains(node, uses, longest), kernels)
+        step = longest_step(chains(node, uses, longest), kernels, choices)
         if step is None:
             problems.extend(no_kernel(node).problems)
             continue
@@ -101,12 +113,24 @@ def choose_kernels(graph: Graph, kernels: Kernels) -> list[Step]:
     return steps[::-1]
 
 
-def tiled(step: Step, vectors: Vectors) -> Step:
-    """With the tile's size among the parameters, where the kernel takes one."""
+def tiled(step: Step, vectors: Vectors, choices: Choices = NO_CHOICES) -> Step:
+    """With the tile's size among the parameters, where the kernel takes one: that chosen, or the cheapest."""
     if not step.kernel.tile:
         return step
-    rows, columns, depth = (evaluate(each, step.params) for each in (*step.kernel.tile, "depth")[:3])
-    tile = choose_tile(rows, columns, depth, vectors)
+    choice = choices.get(call_key(step.kernel.key, step.params))
+    if choice is not None and choice.kernel == step.kernel.name and choice.tile is not None:
+        return with_tile(step, choice.tile)
+    return with_tile(step, tiles_of(step, vectors, 1)[0])
+
+
+def tiles_of(step: Step, vectors: Vectors, count: int) -> list[Tile]:
+    """The cheapest for its kernel, which takes one."""
+    expressions = (*step.kernel.tile, *("0", "0", "depth", "0")[len(step.kernel.tile) :])
+    rows, columns, depth, is_whole = (evaluate(each, step.params) for each in expressions)
+    return cheapest_tiles(Work(rows, columns, depth, bool(is_whole)), vectors, count)
+
+
+def with_tile(step: Step, tile: Tile) -> Step:
     return replace(step, params={**step.params, "tile_rows": tile.rows, "tile_columns": tile.columns})
 
 
@@ -138,8 +162,15 @@ def chain_keys(chain: Sequence[Node]) -> tuple[str, ...]:
     )
 
 
-def longest_step(candidates: Sequence[tuple[Node, ...]], kernels: Kernels) -> Step | None:
-    """The first chain that has a kernel whose condition holds."""
+def call_key(key: str, params: Mapping[str, int | float]) -> str:
+    """A call as far as its cost goes: what it computes, and on which extents."""
+    return " ".join((key, *(f"{name}={value}" for name, value in params.items())))
+
+
+def longest_step(
+    candidates: Sequence[tuple[Node, ...]], kernels: Kernels, choices: Choices = NO_CHOICES
+) -> Step | None:
+    """The first chain that has a kernel whose condition holds: the chosen one, else the best."""
     for chain in candidates:
         found = [key for key in chain_keys(chain) if key in kernels]
         if not found:
@@ -147,6 +178,10 @@ def longest_step(candidates: Sequence[tuple[Node, ...]], kernels: Kernels) -> St
         params = chain_params(chain)
         kernel = next(filter(None, (first_fitting(kernels, key, params) for key in found)), None)
         if kernel is not None:
+            choice = choices.get(call_key(kernel.key, params))
+            if choice is not None:
+                named = (each for each in fitting(kernels, kernel.key, params) if each.name == choice.kernel)
+                kernel = next(named, kernel)
             inputs = chain[0].inputs + tuple(each for link in chain[1:] for each in link.inputs[1:])
             return Step(kernel, chain, inputs, params)
     return None

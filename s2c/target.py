@@ -337,6 +337,17 @@ def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str |
     return Image(image, net, warnings, library)
 
 
+def build_program(target: Target, source: Path) -> Path:
+    """A C file with a main of its own, compiled as a net is: the executable beside it."""
+    refuse_missing(target, missing_tools(target))
+    compiler, command = pick_compiler(target, None)
+    values = placeholders(target)
+    flags = [*(flag.format_map(values) for flag in compiler.flags), target.optimise, "-std=c99"]
+    program = source.with_suffix("")
+    run_all(source.stem, [[*command, *flags, str(source), "-o", str(program)]])
+    return program
+
+
 def write_exports(headers: Sequence[Path], build_folder: Path) -> Path:
     """For the linker: nothing leaves the library but the functions that the net's headers declare."""
     declared = [

@@ -30,25 +30,36 @@ class Tile:
     columns: int
 
 
-def choose_tile(rows: int, columns: int, depth: int, vectors: Vectors) -> Tile:
-    """The cheapest by `tile_cost` for a line of rows by columns; the first of equals, large ones first."""
+@dataclass(frozen=True)
+class Work:
+    """A line of rows by columns, over depth. is_whole: rows left over cost as much as a whole tile."""
+
+    rows: int
+    columns: int
+    depth: int
+    is_whole: bool = False
+
+
+def cheapest_tiles(work: Work, vectors: Vectors, count: int) -> list[Tile]:
+    """At most count, the cheapest by `tile_cost` first; of equals the one with most rows."""
     lanes = vectors.bytes // 4
     unit = max(PANEL // lanes, 1)
-    widest = -(-columns // PANEL) * unit
+    widest = -(-work.columns // PANEL) * unit
     found = [
         (tile_rows, wide)
-        for tile_rows in range(min(rows, MOST_ROWS), 0, -1)
+        for tile_rows in range(min(work.rows, MOST_ROWS), 0, -1)
         for wide in range(unit, max(min(widest, MOST_VECTORS), unit) + 1, unit)
         if tile_rows * wide + wide + 1 <= vectors.registers or (tile_rows, wide) == (1, unit)
     ]
-    cheapest = min(found, key=lambda tile: cost(rows, -(-columns // lanes), depth, *tile))
-    return Tile(cheapest[0], cheapest[1] * lanes)
+    found.sort(key=lambda tile: cost(work, -(-work.columns // lanes), *tile))
+    return [Tile(tile_rows, wide * lanes) for tile_rows, wide in found[:count]]
 
 
-def cost(rows: int, vectors: int, depth: int, tile_rows: int, wide: int) -> int:
+def cost(work: Work, vectors: int, tile_rows: int, wide: int) -> int:
     """Of a line, in multiply-adds of a vector; the rows and vectors left over make smaller tiles."""
+    rows = -(-work.rows // tile_rows) * tile_rows if work.is_whole else work.rows
     return sum(
-        count * across * tile_cost(height, width, depth)
+        count * across * tile_cost(height, width, work.depth)
         for height, count in parts(rows, tile_rows)
         for width, across in parts(vectors, wide)
     )

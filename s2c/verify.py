@@ -32,6 +32,7 @@ from s2c.ir import Graph
 from s2c.program import Program
 from s2c.rounding import SAMPLES, SEED, compare_outputs, trace_rounding_again
 from s2c.target import ProcessError, load_target
+from s2c.tune import read_choices
 
 RANDOM = "random"  # how the names of ordinary inputs begin
 NOTED = frozenset({"adaptation", "library", "versions"})  # of a manifest: what model and image do not tell
@@ -176,6 +177,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["reproducible"],
         flags["threads"],
         flags["precision"],
+        read_choices(flags["choices"]),
     )
     return compile_model(request)
 

@@ -411,6 +411,15 @@ def _(folder: Path) -> object:
 
 
 @row(
+    "driver.py:make_request",
+    "--tune: wanted target host and the bundled compiler, to time calls with, found cortex-m4; leave it out: "
+    "the cost model chooses",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.onnx", "cortex-m4", tune=True)
+
+
+@row(
     "driver.py:refuse_precision",
     "--precision: wanted one of f32, bf16, found f16; name one of these",
 )
@@ -430,8 +439,8 @@ def _(folder: Path) -> object:
 @row(
     "driver.py:stage_text",
     "--stop-after: wanted one of load, fold_constants, cancel_transposes, sink_reshapes, fold_batchnorm, "
-    "fuse_qdq, fuse_clamp, trim_windows, eliminate_dead_channels, lower, expand_broadcasts, order_addends, "
-    "plan, emit, found link; name one of these",
+    "fuse_qdq, tabulate_functions, fuse_clamp, trim_windows, eliminate_dead_channels, lower, "
+    "expand_broadcasts, order_addends, plan, emit, found link; name one of these",
 )
 def _(folder: Path) -> object:
     return driver.stage_text(request(), "link")

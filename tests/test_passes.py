@@ -51,6 +51,7 @@ from s2c.passes.fuse_clamp import fuse_clamp
 from s2c.passes.lower import lower
 from s2c.passes.order_addends import order_addends
 from s2c.passes.sink_reshapes import sink_reshapes
+from s2c.passes.tabulate_functions import tabulate_functions
 from s2c.passes.trim_windows import trim_windows
 
 Pass = Callable[[Graph], Graph]
@@ -229,6 +230,62 @@ def test_clamps_are_not_fused() -> None:
         graph = Graph((x,), outputs)
         assert ops_of(check_pass(fuse_clamp, graph)) == ops_of(graph)
     assert ops_of(fuse_clamp(Graph((x,), (mismatch,)))) == ["input", "conv2d", "relu"]
+
+
+# tabulate_functions
+
+
+def gelu_of(x: Node) -> Node:
+    """x * (0.5 + 0.5 * erf(x / 1.4)), quantized after each op, as a tool for floats writes it."""
+
+    def rounded(node: Node) -> Node:
+        return make("quantize", (node,), "q", Quant((0.013,), -9))
+
+    def real(node: Node) -> Node:
+        return make("dequantize", (node,), "d")
+
+    def scalar(value: float) -> Node:
+        return constant(np.full((1, 1), value, np.float32), "c")
+
+    inner = make("div", (real(x), scalar(1.4)), "i")
+    erf = rounded(make("unary", (inner,), "f", function="erf"))
+    half = rounded(make("mul", (scalar(0.5), real(erf)), "h"))
+    gate = rounded(make("add", (real(half), scalar(0.5)), "a"))
+    return make("mul", (x, gate), "m", Quant((0.05,), -60))
+
+
+@pytest.mark.parametrize("clamped", [False, True])
+def test_function_of_one_tensor_becomes_a_table(clamped: bool) -> None:
+    x = image(4, QUANT)
+    source = relu(conv(x, 4), "r") if clamped else x
+    result = check_pass(tabulate_functions, Graph((x,), (gelu_of(source),)))
+    assert ops_of(result) == [*(["input", "conv2d", "relu"] if clamped else ["input"]), "map"]
+    assert result.outputs[0].type == gelu_of(source).type
+
+
+def test_what_others_read_stays_beside_its_table() -> None:
+    x = tensor("x", 4, 64, quant=QUANT)
+    gate = make("unary", (x,), "g", Quant((1 / 256,), -128), function="sigmoid")
+    product = make("mul", (x, gate), "m", QUANT)
+    result = check_pass(tabulate_functions, Graph((x,), (product, gate)))
+    assert ops_of(result) == ["input", "map", "unary"]
+
+
+def test_only_functions_of_one_tensor_become_tables() -> None:
+    """Of two tensors, of one along an axis, of a float, of clamps alone, of one op that is a table anyway."""
+    x, y = tensor("x", 4, 64, quant=QUANT), tensor("y", 4, 64, quant=QUANT)
+    row = constant(floats(seeded(0), 64), "c")
+    real = make("dequantize", (x,), "d")
+    for node in (
+        make("mul", (x, make("unary", (y,), "u", QUANT, function="tanh")), "m", QUANT),
+        make("quantize", (make("add", (real, row), "a"),), "q", QUANT),
+        make("quantize", (make("mul", (tensor("z", 4, 4), tensor("w", 4, 4)), "m"),), "q", QUANT),
+        relu(relu(x, "r"), "s"),
+        make("unary", (x,), "u", QUANT, function="tanh"),
+    ):
+        inputs = tuple(each for each in Graph((), (node,)).nodes() if each.op == "input")
+        graph = Graph(inputs, (node,))
+        assert ops_of(check_pass(tabulate_functions, graph)) == ops_of(graph), node.op
 
 
 # sink_reshapes

@@ -1,7 +1,8 @@
 /* softmax on int8, TFLite's reference fixed-point arithmetic: powers come from exponentials[max - x] (Q0.31, 256
    entries, 0 where the reference skips an element), the reciprocal of their sum from three Newton-Raphson steps.
    in place: input
-   Constant: the table is the only address that depends on data; the sum's leading zeros are found by selects. */
+   Constant: the table is the only address that depends on data; the sum's leading zeros are found by selects. A whole
+   1, which is 256 steps, becomes the highest of 255 by a shift: of a comparison, clang makes a branch. */
 #include "lib/fixed_point.h"
 
 S2C_INLINE void softmax_i8(int8_t *output, const int8_t *input, const int32_t *exponentials, int32_t rows,
@@ -22,8 +23,8 @@ S2C_INLINE void softmax_i8(int8_t *output, const int8_t *input, const int32_t *e
         const int32_t shift = exponent + 23 > 31 ? 31 : exponent + 23;
         for (int32_t i = 0; i < size; i++) {
             const int32_t scaled = s2c_rounding_high(factor, exponentials[most - x[i]]);
-            const int32_t y = s2c_rounding_shift(scaled, shift) - 128;
-            output[r * size + i] = (int8_t)(y > 127 ? 127 : y);
+            const int32_t y = s2c_rounding_shift(scaled, shift);
+            output[r * size + i] = (int8_t)(y - (y >> 8) - 128);
         }
     }
 }

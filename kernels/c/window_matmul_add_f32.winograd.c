@@ -4,7 +4,7 @@
    where: middle == rows * groups * columns and kernel_height == 3 and kernel_width == 3 and stride_height == 1 and stride_width == 1 and dilation_height == 1 and dilation_width == 1 and window_groups == 1 and value == 0 and channels >= 16 and columns >= 16 and output_height * output_width >= 64
    needs: vector
    pack: weight = winograd(channels)
-   tile: winograd_tiles, columns
+   tile: winograd_tiles, columns, channels, 1
    split: batch * winograd_units
    scratch: 4 * winograd_floats
    Error: that of a plain sum; what is not finite spreads over its tile of 4x4 outputs.

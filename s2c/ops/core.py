@@ -123,7 +123,21 @@ def map_consts(node: Node) -> Consts:
 def map_params(node: Node) -> Params:
     if node.attrs.get("function") in ROUNDINGS:
         return {"size": node.type.size, "scale": scale_of(node.type), "zero": zero_of(node.type)}
+    if "table" in node.attrs and node.type.dtype == "f32":
+        step, zero = steps_of(node.attrs["table"])
+        return {"size": node.type.size, "scale": step, "zero": zero}
     return {"size": node.type.size}
+
+
+def steps_of(table: np.ndarray) -> tuple[float, int]:
+    """scale and zero of a float32 table that is (q - zero) * scale for all int8 q, to the bit; else 0, 0."""
+    values = np.arange(LOWEST, HIGHEST + 1)
+    for zero in values[table == 0]:
+        step = np.float32(table[1] - table[0]) if zero == LOWEST else -table[zero - 1 - LOWEST]
+        line = (values - zero).astype(np.float32) * step
+        if step > 0 and np.array_equal(line.view(np.int32), table.view(np.int32)):
+            return float(step), int(zero)
+    return 0.0, 0
 
 
 def map_stem(node: Node) -> str:

@@ -15,6 +15,7 @@ from s2c.passes.fuse_qdq import fuse_qdq
 from s2c.passes.lower import HasKernel, lower
 from s2c.passes.order_addends import order_addends
 from s2c.passes.sink_reshapes import sink_reshapes
+from s2c.passes.tabulate_functions import tabulate_functions
 from s2c.passes.trim_windows import trim_windows
 
 # Each takes a Graph; those after LOWER see core ops and the source ops that the target has kernels for.
@@ -24,6 +25,7 @@ SOURCE_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     sink_reshapes,
     fold_batchnorm,
     fuse_qdq,
+    tabulate_functions,
     fuse_clamp,
     trim_windows,
     eliminate_dead_channels,

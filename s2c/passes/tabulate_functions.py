@@ -7,8 +7,8 @@ before:  %1 = dequantize(%0) : f32[4,8]
          %5 = mul(%0, %4) : i8[4,8]~0.02@3
 after:   %5 = map(%0) table=<int8[256]> : i8[4,8]~0.02@3
 
-Valid because an element has 256 values only: the op table's meaning computes the result for each. What
-others read stays; a clamp of anything but a table stays too, as the op before it takes it.
+Valid because an element has 256 values only: the op table's meaning computes the result of each. What
+others read stays, and so do clamps alone, which the op before them takes.
 """
 
 from __future__ import annotations
@@ -22,35 +22,83 @@ from s2c.ir import Graph, Node, Uses, constant, input_node
 from s2c.ops.elementwise import ALL_VALUES
 
 BY_ELEMENT = frozenset(
-    {"add", "dequantize", "div", "leaky_relu", "map", "mul", "quantize", "relu", "requantize", "sub", "unary"}
+    {
+        "add",
+        "binary",
+        "dequantize",
+        "div",
+        "leaky_relu",
+        "map",
+        "mul",
+        "quantize",
+        "relu",
+        "requantize",
+        "sub",
+        "unary",
+    }
 )
 
 
 def tabulate_functions(graph: Graph) -> Graph:
-    return graph.rewrite(tabulate_function)
+    """The Graph with a map for each int8 node that two or more ops, or one of two operands, make of one."""
+    sources: dict[Node, Node] = {}
+
+    def rule(node: Node, uses: Uses) -> Node | None:
+        source = only_source(node, sources)
+        sources[node] = source
+        if source is node or node.type.dtype != "i8":
+            return None
+        members = between(source, node)
+        if all(each.op == "relu" for each in members) or node.inputs == (source,):
+            return None
+        tabulated = replace(node, op="map", inputs=(source,), attrs={"table": table_of(source, members)})
+        sources[tabulated] = source
+        return tabulated
+
+    return graph.rewrite(rule)
 
 
-def tabulate_function(node: Node, uses: Uses) -> Node | None:
-    if node.type.dtype != "i8" or node.op not in BY_ELEMENT or is_table(node.inputs[0], node):
-        return None
-    chain = chain_to_source(node)
-    if chain is None:
-        return None
-    source, members = chain
-    if node.op == "relu" and len(members) == 1:
-        return None
-    table = table_of(source, members)
-    return Node("map", (source,), {"table": table}, node.type, node.layer)
+def only_source(node: Node, sources: dict[Node, Node]) -> Node:
+    """The int8 tensor of the node's shape whose elements alone determine the node's; the node itself, where
+    there is none. sources holds those of the node's inputs."""
+    found = {sources[each] for each in node.inputs if not is_scalar(each)}
+    if node.op not in BY_ELEMENT or len(found) != 1:
+        return node
+    (source,) = found
+    return source if source.type.dtype == "i8" and source.type.shape == node.type.shape else node
 
 
-def chain_to_source(node: Node) -> tuple[Node, list[Node]] | None:
-    """The only int8 tensor that the node depends on, and what lies between, the node last; None where there is
-    no such tensor, or where it or anything between has another shape."""
-    sources, members, seen, open_nodes = set(), [], {node}, [node]
-    while open_nodes:
-        each = open_nodes.pop()
-        members.append(each)
-        for before in each.inputs:
-            if before in seen:
-                continue
-    return None
+def is_scalar(node: Node) -> bool:
+    return node.op == "constant" and node.type.size == 1
+
+
+def between(source: Node, node: Node) -> list[Node]:
+    """The nodes that make the node of the source, with their constants, each after its inputs."""
+    order: list[Node] = []
+    seen = {source}
+    stack = [(node, iter(node.inputs))]
+    while stack:
+        last, rest = stack[-1]
+        child = next((each for each in rest if each not in seen), None)
+        if child is None:
+            order.append(last)
+            stack.pop()
+        else:
+            seen.add(child)
+            stack.append((child, iter(child.inputs)))
+    return order
+
+
+def table_of(source: Node, members: list[Node]) -> np.ndarray:
+    """The last member's 256 values."""
+    row = (ALL_VALUES.size,)
+    first = input_node("", replace(source.type, shape=row))
+    new = {source: first}
+    for node in members:
+        if is_scalar(node):
+            new[node] = constant(node.attrs["value"].reshape(()), node.layer, node.type.quant)
+        else:
+            inputs = tuple(new[each] for each in node.inputs)
+            new[node] = replace(node, inputs=inputs, type=replace(node.type, shape=row))
+    with np.errstate(all="ignore"):
+        return oracle.run(Graph((first,), (new[members[-1]],)), ALL_VALUES)[0]

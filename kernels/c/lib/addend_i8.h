@@ -22,10 +22,42 @@ S2C_INLINE s2c_longs s2c_add_longs(s2c_ints a, s2c_ints b, s2c_addend p)
     return (left + right + (INT64_C(1) << (p.shift - 1))) >> p.shift;
 }
 
+/* That sum in 32 bits, for a shift of 17 or more: a multiplier's halves as two signed 16-bit integers, the upper one
+   rounded, times pairs of operands; what the lower halves give beyond 2^16 is all that the shift leaves of them. */
+#if defined(S2C_PAIRS)
+#define S2C_UPPER_HALF(multiplier) (((multiplier) >> 16) + (((multiplier) >> 15) & 1))
+
+S2C_INLINE int32_t s2c_fits_halves(s2c_addend p)
+{
+    return p.shift >= 17 && S2C_UPPER_HALF(p.a_multiplier) <= INT16_MAX &&
+           S2C_UPPER_HALF(p.b_multiplier) <= INT16_MAX;
+}
+
+S2C_INLINE s2c_ints s2c_both_halves(int32_t low, int32_t high)
+{
+    return s2c_all_ints((int32_t)(((uint32_t)low & UINT32_C(0xffff)) | (uint32_t)high << 16));
+}
+
+S2C_INLINE s2c_ints s2c_add_pairs(s2c_ints a, s2c_ints b, s2c_addend p)
+{
+    const s2c_ints pairs = (a & 0xffff) | (s2c_ints)((s2c_words)b << 16);
+    const s2c_ints upper =
+        s2c_both_halves(S2C_UPPER_HALF(p.a_multiplier), S2C_UPPER_HALF(p.b_multiplier));
+    const s2c_ints lower = s2c_both_halves(p.a_multiplier, p.b_multiplier);
+    const s2c_ints half = s2c_all_ints((int32_t)(UINT32_C(1) << (p.shift - 17)));
+    return (S2C_PAIRS(pairs, upper) + half + (S2C_PAIRS(pairs, lower) >> 16)) >> (p.shift - 16);
+}
+#endif
+
 /* x: a less its zero point. The sum is neither clamped nor moved to its zero point. */
 S2C_INLINE s2c_ints s2c_add_addend(s2c_ints x, s2c_ints b, s2c_addend p)
 {
     const s2c_ints y = b - p.b_zero;
+#if defined(S2C_PAIRS)
+    if (p.once && s2c_fits_halves(p)) {
+        return s2c_add_pairs(x, y, p);
+    }
+#endif
     if (p.once) {
         return s2c_join_low(s2c_add_longs(x, y, p), s2c_add_longs(s2c_odd(x), s2c_odd(y), p));
     }

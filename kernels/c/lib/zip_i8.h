@@ -100,6 +100,25 @@ S2C_INLINE s2c_quads s2c_in_order(s2c_quads joined)
 #endif
 }
 
+/* count, a literal, of 4 * S2C_INTS bytes; the rest is zero. */
+S2C_INLINE s2c_quads s2c_load_some_quads(const int8_t *from, int32_t count)
+{
+    if (count >= 4 * S2C_INTS) {
+        return s2c_load_quads(from);
+    }
+#if S2C_INTS == 16
+    return (s2c_quads)_mm512_maskz_loadu_epi8((UINT64_C(1) << count) - 1, from);
+#else
+    s2c_long_words x = {0};
+    for (int32_t i = 0; i < S2C_INTS / 2; i++) {
+        if (count > 8 * i) {
+            x[i] = s2c_load_some_bytes(from + 8 * i, count - 8 * i);
+        }
+    }
+    return (s2c_quads)x;
+#endif
+}
+
 /* count, a literal, of 4 * S2C_INTS bytes. */
 S2C_INLINE void s2c_store_some_quads(int8_t *to, s2c_quads x, int32_t count)
 {
