@@ -36,7 +36,7 @@ from s2c.inputs import random_inputs
 from s2c.ir import Node
 from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
 from s2c.readers import self_contained
-from s2c.target import Image, build
+from s2c.target import Image, Target, build
 from s2c.tune import note_choices
 
 GOLDEN = "golden.npz"
@@ -99,10 +99,20 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
         f"{name}.hpp": emit_cpp(plan, name, title, checked),
         f"{name}.rs": emit_rust(plan, name, title, checked),
         "main.c": emit_main(plan, name, goldens, checked),
-        "CMakeLists.txt": emit_cmake(name, bool(plan.stages)),
+        "CMakeLists.txt": emit_cmake(name, bool(plan.stages), processor_flags(request)),
         f"{BUILD}/net.h": emit_net_header(plan, name, checked),
         **(emit_team(name) if plan.stages else {}),
     }
+
+
+def note_processor(target: Target) -> dict[str, Any]:
+    """What kernels and tiles were chosen for: of the target host, the processor that compiled."""
+    return {"features": list(target.features), "vectors": asdict(target.vectors)}
+
+
+def processor_flags(request: Request) -> tuple[str, ...]:
+    """What a compiler is told of a processor that the net asks about; cross compilers come with theirs."""
+    return request.target.compilers["other"].processor if request.target.checks_processor else ()
 
 
 def dump_files(files: Mapping[str, str]) -> None:
@@ -238,6 +248,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "threads": request.threads,
             "precision": request.precision,
             "choices": note_choices(request.choices),
+            "processor": note_processor(request.target),
             "sha256": request.digest(),
         },
         "versions": versions(request),

@@ -47,6 +47,7 @@ STAGES = (
 
 
 PRECISIONS = ("f32", "bf16")
+MOST_THREADS = 64
 LEAST_ROUNDED = 10_000  # MACs of a contraction that gains more than rounding its input costs
 MOST_FILTERED = 1 << 18  # weights of a convolution by Winograd's filtering, which reads four times as many
 
@@ -78,7 +79,8 @@ class Request:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
         program = (self.cc, self.reproducible, self.threads, self.precision, choices_text(self.choices))
-        flags = (self.target.name, self.name, sorted(self.dims.items()), states, program)
+        machine = (self.target.features, self.target.vectors)
+        flags = (self.target.name, machine, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
             array = np.ascontiguousarray(self.consts[name])
@@ -116,11 +118,16 @@ def make_request(
 ) -> Request:
     path = Path(model)
     chosen = load_target(target)
+    if reproducible and precision != "f32":
+        do = "leave one of them out"
+        raise error("--reproducible", "sums that every processor can repeat", f"--precision {precision}", do)
     refuse_precision(chosen, precision)
     if tune and (chosen.arch != "native" or cc is not None):
         found = f"{target}, by {cc}" if cc else target
         do = "leave it out: the cost model chooses"
         raise error("--tune", "target host and the bundled compiler, to time calls with", found, do)
+    if not 1 <= threads <= MOST_THREADS:
+        raise error("--threads", f"1 to {MOST_THREADS}", str(threads), "give a number of cores")
     if threads > 1 and not chosen.threads:
         found = f"{threads} for {target}, which has none"
         raise error("--threads", "1, or a target with threads", found, "leave it out, or compile for host")
@@ -221,7 +228,8 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     bounds = check.accumulator_bounds(graph)
     kernels, vectors = kernels_of(request.target), request.target.vectors
     if request.tune:
-        request = replace(request, choices=find_choices(graph, kernels, request.target), tune=False)
+        found = find_choices(graph, kernels, request.target, request.reproducible)
+        request = replace(request, choices=found, tune=False)
     plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))

@@ -80,9 +80,7 @@ class Instance:
         self.outputs = tuple(view(memory, each) for each in library.outputs)
         self.run: Callable[[], None] = partial(library.run, pointer)
         if library.team is not None:
-            team = start_team(library.team, str(library.manifest["name"]))
-            weakref.finalize(self, library.team.stop, team)
-            self.run = partial(library.team.run, team, pointer)
+            self.run = partial(library.team.run, start_team(library), pointer)
         self.reset: Callable[[], None] = partial(library.reset or ignore_arena, pointer)
         self.reset()
 
@@ -110,15 +108,27 @@ def make_arena(size: int) -> np.ndarray:
     return raw[start : start + size]
 
 
-def start_team(code: TeamCode, name: str) -> Any:
-    """A pointer to a team whose threads have started; it keeps its memory alive. CompileError where the
-    system starts none.
+def start_team(library: Library) -> Any:
+    """A pointer to a team whose threads have started. It keeps the team's memory alive, and the threads end
+    with that. CompileError where the system starts none.
     """
+    code = library.team
+    assert code is not None
     memory = make_arena(code.bytes)
-    team = ctypes.byref((ctypes.c_ubyte * memory.size).from_buffer(memory.data))
-    if failed := code.start(team):
-        raise error(name, "threads", os.strerror(failed), "compile it with fewer --threads")
-    return team
+    block = (ctypes.c_ubyte * memory.size).from_buffer(memory.data)
+    if failed := code.start(ctypes.byref(block)):
+        raise error(
+            str(library.manifest["name"]), "threads", os.strerror(failed), "compile it with fewer --threads"
+        )
+    # Called before the block is freed; the memory under it is the array's.
+    weakref.finalize(block, stop_team, code, memory, os.getpid())
+    return ctypes.byref(block)
+
+
+def stop_team(code: TeamCode, memory: np.ndarray, process: int) -> None:
+    """Not in a process that was forked off: it has none of the threads."""
+    if os.getpid() == process:
+        code.stop(ctypes.c_void_p(memory.ctypes.data))
 
 
 def view(memory: np.ndarray, tensor: Tensor) -> np.ndarray:

@@ -62,6 +62,7 @@ class Compiler:
 
     command: tuple[str, ...]  # empty where --cc names it
     flags: tuple[str, ...]
+    processor: tuple[str, ...]  # those of them that name instructions
     harness_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     needs: tuple[str, ...]  # names of tools
@@ -164,6 +165,7 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
         key: Compiler(
             command=tuple(table.get("command", ())),
             flags=(*table.get("processor", ()), *table["flags"]),
+            processor=tuple(table.get("processor", ())),
             harness_flags=(*table.get("any_processor", ()), *table["flags"]),
             link_flags=tuple(table["link_flags"]),
             needs=tuple(table["needs"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from s2c import processor
 from s2c.emit.c_family import Specialisation, declaration, emit_specialisation, paste_sources
+from s2c.errors import error
 from s2c.ir import Graph
 from s2c.kernel import Kernel, fitting
 from s2c.ops import OPS
@@ -44,19 +46,20 @@ class Candidate:
         return Choice(self.step.kernel.name, self.tile)
 
 
-def find_choices(graph: Graph, kernels: Kernels, target: Target) -> Choices:
-    """For each call with more than one candidate the one with the shortest time, of all rounds."""
-    candidates = list(list_candidates(graph, kernels, target))
+def find_choices(graph: Graph, kernels: Kernels, target: Target, reproducible: bool = False) -> Choices:
+    """For each call with more than one candidate the one with the shortest time, of all rounds. reproducible:
+    only tiles are chosen, because kernels may differ in the order of sums.
+    """
+    candidates = list(list_candidates(graph, kernels, target, 1 if reproducible else KERNELS))
     if not candidates:
         return {}
     source = emit_bench(candidates)
     path = cache_file(source, target)
-    if path.exists():
-        times = json.loads(path.read_text(encoding="utf-8"))
-    else:
+    times = read_times(path, len(candidates))
+    if times is None:
         times = time_all(source, target)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(times), encoding="utf-8")
         part.replace(path)
     fastest: dict[str, tuple[float, Choice]] = {}
@@ -66,24 +69,33 @@ def find_choices(graph: Graph, kernels: Kernels, target: Target) -> Choices:
     return {key: choice for key, (_, choice) in fastest.items()}
 
 
-def list_candidates(graph: Graph, kernels: Kernels, target: Target) -> Iterator[Candidate]:
-    """Of distinct calls that are large enough and leave a choice."""
+def read_times(path: Path, count: int) -> list[float] | None:
+    """None where there are none, or not as they were written: then they are taken again."""
+    try:
+        times = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    is_whole = isinstance(times, list) and len(times) == count
+    return times if is_whole and all(isinstance(each, float) for each in times) else None
+
+
+def list_candidates(graph: Graph, kernels: Kernels, target: Target, most: int) -> Iterator[Candidate]:
+    """Of distinct calls that are large enough and leave a choice. most: kernels that are tried for one."""
     seen: set[str] = set()
     for step in choose_kernels(graph, kernels):
         key = call_key(step.kernel.key, step.params)
         if key in seen or sum(OPS[node.op].macs(node) for node in step.nodes) < LEAST_MACS:
             continue
         seen.add(key)
-        found = [
-            each for kernel in worth_trying(step, kernels) for each in of_kernel(key, step, kernel, target)
-        ]
+        tried = worth_trying(step, kernels, most)
+        found = [each for kernel in tried for each in of_kernel(key, step, kernel, target)]
         if len(found) > 1:
             yield from found
 
 
-def worth_trying(step: Step, kernels: Kernels) -> list[Kernel]:
+def worth_trying(step: Step, kernels: Kernels, most: int) -> list[Kernel]:
     """The best for the call; the portable one only where there is no other."""
-    found = list(fitting(kernels, step.kernel.key, step.params))[:KERNELS]
+    found = list(fitting(kernels, step.kernel.key, step.params))[:most]
     return [each for each in found if each.needs or each is found[0]]
 
 
@@ -110,9 +122,14 @@ def time_all(source: str, target: Target) -> list[float]:
         path = Path(place) / "tune.c"
         path.write_text(source, encoding="utf-8")
         program = build_program(target, path)
-        done = subprocess.run(
-            [str(program)], capture_output=True, text=True, check=True, timeout=MOST_SECONDS
-        )
+        try:
+            done = subprocess.run(
+                [str(program)], capture_output=True, text=True, check=True, timeout=MOST_SECONDS
+            )
+        except (OSError, subprocess.SubprocessError) as problem:
+            wanted = "a program that times kernels"
+            do = "leave --tune out: the cost model chooses"
+            raise error("--tune", wanted, type(problem).__name__, do) from None
     return [float(line) for line in done.stdout.split()]
 
 

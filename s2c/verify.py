@@ -20,12 +20,13 @@ from s2c.artifact import (
     has_library,
     make_goldens,
     make_manifest,
+    note_processor,
     version,
 )
 from s2c.check import ACCUMULATOR_LIMIT
 from s2c.compare import TOLERANCE, Comparison
 from s2c.driver import Compilation, compile_model, make_request
-from s2c.errors import NOT_INSTALLED, CompileError
+from s2c.errors import NOT_INSTALLED, CompileError, error
 from s2c.image import Facts, analyse
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
@@ -160,6 +161,11 @@ def make_claim(
 def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
     """The Compilation of the model, flags and bound inputs that lie in the folder."""
     flags = manifest["flags"]
+    target = load_target(manifest["target"])
+    if flags["processor"] != note_processor(target):
+        wanted = f"a processor as that which compiled it: {describe_processor(flags['processor'])}"
+        found = describe_processor(note_processor(target))
+        raise error(str(folder), wanted, found, "verify it there, or compile the model again")
     consts = {}
     if flags["consts"]:
         with np.load(folder / CONSTS) as arrays:
@@ -180,6 +186,11 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         read_choices(flags["choices"]),
     )
     return compile_model(request)
+
+
+def describe_processor(noted: Mapping[str, Any]) -> str:
+    features = ", ".join(noted["features"]) or "no features"
+    return f"{features}; vectors of {noted['vectors']['bytes']} bytes"
 
 
 def refused(problem: CompileError) -> Claim:

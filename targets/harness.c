@@ -109,6 +109,20 @@ static void s2c_repeat(s2c_size first, s2c_size repeat, unsigned long *times)
 #endif
 
 #ifdef S2C_TEAM
+static unsigned char s2c_alone[S2C_ARENA_BYTES];
+
+/* Whether the outputs of two arenas are the same bytes. */
+static int s2c_same_outputs(const unsigned char *a, const unsigned char *b)
+{
+    unsigned different = 0;
+    for (s2c_size i = 0; i < S2C_COUNT(s2c_outputs); i++) {
+        for (s2c_size j = 0; j < s2c_outputs[i].bytes; j++) {
+            different |= (unsigned)(a[s2c_outputs[i].offset + j] ^ b[s2c_outputs[i].offset + j]);
+        }
+    }
+    return different == 0u;
+}
+
 /* All of it: a net's states are to be as they were, too. */
 static void s2c_copy_arena(unsigned char *to, const unsigned char *from)
 {
@@ -200,8 +214,13 @@ S2C_HARNESS int s2c_serve(s2c_size repeat, unsigned long *times)
         /* The stack is that of a run alone; what comes out is the team's. */
         s2c_copy_arena(s2c_kept, s2c_arena);
         s2c_size stack_bytes = s2c_painted_run(first_time);
+        s2c_copy_arena(s2c_alone, s2c_arena);
         s2c_copy_arena(s2c_arena, s2c_kept);
-        s2c_repeat(0, repeat, first_time);
+        s2c_repeat(0, 1, first_time);
+        if (!s2c_same_outputs(s2c_alone, s2c_arena)) {
+            return S2C_THREADS_DIFFER;
+        }
+        s2c_repeat(1, repeat, first_time);
 #elif defined(S2C_CLOCK)
         s2c_copy_inputs(s2c_kept, s2c_arena);
         s2c_size stack_bytes = s2c_painted_run(first_time);

@@ -20,9 +20,11 @@ void s2c_start(void);         /* right before the net runs */
 unsigned long s2c_stop(void); /* right after; nanoseconds since s2c_start where the target has a clock */
 
 /* Serves inputs until they end; 0, or 1 when the input ended within one, or S2C_LACKS_INSTRUCTIONS, without a run, where
-   the processor lacks some that the net was compiled for, or S2C_NO_THREADS, where the system starts none. times: NULL, or room for `repeat` numbers. */
+   the processor lacks some that the net was compiled for, or S2C_NO_THREADS, where the system starts none, or S2C_THREADS_DIFFER, where
+   they computed other bytes than one thread. times: NULL, or room for `repeat` numbers. */
 #define S2C_LACKS_INSTRUCTIONS 3
 #define S2C_NO_THREADS 4
+#define S2C_THREADS_DIFFER 5
 int s2c_serve(s2c_size repeat, unsigned long *times);
 
 #endif

@@ -18,7 +18,7 @@ import pytest
 from graphs import GEOMETRY, KERNELS, QUANT, lowered, planned, raises, relu, single, tensor
 
 import s2c
-from s2c import artifact, driver, program
+from s2c import artifact, driver, program, tune
 from s2c.check import accumulator_bounds
 from s2c.driver import Request
 from s2c.emit.text import identifier
@@ -399,6 +399,29 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return driver.refuse_large(request(flash=40), sized_plan())
+
+
+@row("driver.py:make_request", "--threads: wanted 1 to 64, found 0; give a number of cores")
+def _(folder: Path) -> object:
+    return driver.make_request("net.onnx", "host", threads=0)
+
+
+@row(
+    "driver.py:make_request",
+    "--reproducible: wanted sums that every processor can repeat, found --precision bf16; leave one of them "
+    "out",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.onnx", "host", reproducible=True, precision="bf16")
+
+
+@row(
+    "tune.py:time_all",
+    "--tune: wanted a program that times kernels, found CalledProcessError; leave --tune out: the cost model "
+    "chooses",
+)
+def _(folder: Path) -> object:
+    return tune.time_all("int main(void) { return 1; }", load_target("host"))
 
 
 @row(

@@ -263,6 +263,9 @@ def directed(dtype: str) -> dict[str, Graph]:
             [large_sums(shift, bias) for shift in (-31, -9, -1, 0) for bias in (1, -1)]
         ),
         "i8_left_shifts": joined([left_shifts(headroom) for headroom in (0, 1)]),
+        "i8_sums_once": joined([sum_once(*each) for each in SCALES_OF_SUMS]),
+        "i8_poolings": joined([pooling(channels) for channels in (1, 3, 16, 31, 64, 67, 131)]),
+        "i8_tables": joined([table_of_floats(size) for size in (1, 15, 16, 67)]),
         "i8_means": joined([mean(count, pads) for count in (1, 2, 5) for pads in (0, 1)]),
         "i8_softmax": joined([rows_of(size) for size in (1, 2, 3, 10, 127, 255, 256, 300)]),
     }
@@ -278,6 +281,8 @@ WIDE: Sequence[tuple[tuple[int, ...], int, tuple[int, int], int, int, tuple[int,
     ((1, 9, 9, 18), 24, (3, 3), 1, 2, (2, 2, 2, 2), 1),
     ((1, 29, 1, 10), 20, (3, 1), 1, 4, (8, 0, 0, 0), 1),
     ((1, 1, 31, 3), 130, (1, 5), 2, 1, (0, 0, 2, 2), 1),
+    ((1, 5, 1, 16), 16, (1, 1), 40, 1, (0, 0, 39, 0), 1),
+    ((1, 5, 1, 32), 32, (1, 1), 4, 1, (0, 0, 3, 0), 32),
     ((1, 1, 33, 6), 20, (1, 3), 1, 4, (0, 0, 8, 0), 1),
     ((1, 6, 6, 36), 40, (3, 3), 1, 1, (1, 1, 1, 1), 2),
     ((1, 12, 20, 3), 17, (7, 7), 2, 1, (3, 3, 3, 3), 1),
@@ -374,6 +379,46 @@ def depthwise(
     attrs |= {"stride": (stride,) * 2, "dilation": (dilation,) * 2, "groups": channels}
     attrs |= {"pads": (pads[:2], pads[2:])} | random_clamp(pick, quant) | random_rounding(pick, quant)
     return make("conv2d", (source,), "c", quant, **attrs)
+
+
+# Of operands a and b, where the result's is 1: sums in 32 bits, the highest multiplier and the largest shift
+# that they hold, and what lies beyond.
+SCALES_OF_SUMS: Sequence[tuple[float, float]] = (
+    (1.0, 1.0),
+    (0.7, 0.0021),
+    (0.0021, 0.7),
+    (3.1, 2.9),
+    (0.99998, 0.5),
+    (0.9999999, 0.5),
+    (0.5, 0.9999999),
+    (2.0**-17, 2.0**-17),
+    (2.0**-18, 2.0**-19),
+    (1e5, 9e4),
+)
+
+
+def sum_once(a: float, b: float) -> Node:
+    """An addition that rounds once, the operands at the ends of their ranges."""
+    source = tensor("x", 5, 19, quant=Quant((a,), -128))
+    other = tensor("y", 5, 19, quant=Quant((b,), 127))
+    least = max(a, b) * 2.0**-20
+    return make("add", (source, other), "a", Quant((max(1.0, least),), 3), rounding="once")
+
+
+def pooling(channels: int) -> Node:
+    """The largest of 3x3 pixels; windows at the edges lie partly in padding."""
+    geometry = {"kernel": (3, 3), "stride": (2, 1), "dilation": (1, 2), "pads": ((1, 1), (2, 1))}
+    source = tensor("x", 2, 6, 7, channels, quant=Quant((0.1,), 4))
+    return make("max_pool", (source,), "p", Quant((0.1,), 4), **geometry)
+
+
+def table_of_floats(size: int) -> Node:
+    """That is no multiple of the distance to a zero point, but nearly."""
+    table = (np.arange(-128, 128, dtype=np.float32) - 7) * np.float32(0.3)
+    table[size] += 1
+    return Node(
+        "map", (tensor("x", size, quant=Quant((0.1,), 4)),), {"table": table}, Type((size,), "f32"), "m"
+    )
 
 
 def mean(count: int, pads: int) -> Node:

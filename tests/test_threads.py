@@ -6,6 +6,8 @@ import ctypes
 import gc
 import itertools
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +163,36 @@ def test_threads_sleep_wake_and_end(model: Path, tmp_path: Path) -> None:
     del shared
     gc.collect()
     wait_until(lambda: len(list(TASKS.iterdir())) == before)
+
+
+@pytest.mark.build
+def test_a_run_that_outlives_its_instance_still_runs(model: Path, tmp_path: Path) -> None:
+    shared = instance(model, 2, tmp_path / "net")
+    x = inputs(1)[0]
+    wanted = bits(shared(x))
+    shared.inputs[0][...] = x
+    run, outputs = shared.run, shared.outputs
+    del shared
+    gc.collect()
+    run()
+    assert bits(outputs) == wanted
+
+
+@pytest.mark.build
+def test_a_forked_process_ends(model: Path, tmp_path: Path) -> None:
+    """It has the instance, and none of its threads."""
+    with s2c.compile(model, threads=2) as program:
+        folder = program.save(tmp_path / "net")
+    script = (
+        "import os, sys, s2c\n"
+        f"net = s2c.open_library({str(folder)!r})\n"
+        "net.run()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n    sys.exit(7)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], timeout=60)
+    assert done.returncode == 7
 
 
 def is_asleep(task: Path) -> bool:

@@ -25,7 +25,7 @@ from s2c.image import Facts
 from s2c.program import save_arrays
 from s2c.resources import folder as data_folder
 from s2c.rounding import round_again
-from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, verify
+from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, recompile, verify
 from tests.onnx_models import model_of
 
 DEMO = Path(__file__).parents[1] / "demo"
@@ -351,3 +351,13 @@ def test_a_kernel_that_depends_on_data_is_found(kernels: Path, tmp_path: Path) -
     assert result.instructions is not None
     assert result.instructions["min"] < result.instructions["max"]
     assert all(text.startswith("one instruction count: dense (matmul_i8.row): ") for text in result.failures)
+
+
+def test_a_folder_of_another_processor_is_refused_as_such(tmp_path: Path) -> None:
+    flags = {"processor": {"features": ["nothing"], "vectors": {"bytes": 8, "registers": 0}}}
+    with pytest.raises(CompileError) as caught:
+        recompile(tmp_path, {"flags": flags, "target": "cortex-m4"})
+    assert str(caught.value) == (
+        f"{tmp_path}: wanted a processor as that which compiled it: nothing; vectors of 8 bytes, "
+        "found dsp; vectors of 4 bytes; verify it there, or compile the model again"
+    )

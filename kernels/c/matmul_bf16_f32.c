@@ -8,6 +8,10 @@
    Constant: every loop runs over an extent. */
 #include "lib/panel_matmul_f32.h"
 
+#if !defined(__AVX512BF16__)
+#error "this net needs AVX512-BF16: compile it with -march=native, or as its manifest says"
+#endif
+
 S2C_INLINE void matmul_bf16_f32(float *restrict output, const float *restrict input, float *restrict scratch,
                                 const uint32_t *restrict weight, const float *restrict bias, int32_t rows,
                                 int32_t groups, int32_t columns, int32_t depth, float lo, float hi,

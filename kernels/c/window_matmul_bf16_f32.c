@@ -9,6 +9,10 @@
    Constant: loops run over extents, and which pixels are padding follows from them. */
 #include "lib/panel_conv_f32.h"
 
+#if !defined(__AVX512BF16__)
+#error "this net needs AVX512-BF16: compile it with -march=native, or as its manifest says"
+#endif
+
 S2C_INLINE void window_matmul_bf16_f32(float *restrict output, const float *restrict input,
                                        float *restrict scratch, const uint32_t *restrict weight,
                                        const float *restrict bias, int32_t batch, int32_t height,

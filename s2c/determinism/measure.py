@@ -126,6 +126,9 @@ def list_jobs(
     if load_target(manifest["target"]).emulated:
         do = "compile with --target host; s2c bench counts the instructions of this one"
         raise error("--determinism", "a net for this machine", f"one for {manifest['target']}", do)
+    if manifest["threads"] > 1:
+        do = "compile it with one: every runtime here has one core"
+        raise error("--determinism", "a net of one thread", f"{manifest['threads']} threads", do)
     files = find_models(folder, manifest, models)
     core = quiet_core()
     paths = {name: pick_model(name, files) for name in check_peers(against)}

@@ -451,7 +451,7 @@ def call_operands(call: Call, references: Mapping[int, str], part: str = "") -> 
     for argument in pointers[1:]:
         if argument.name == "scratch":
             assert call.scratch is not None, call.kernel.name
-            own = f" + {part} * {call.scratch_bytes}" if part else ""
+            own = f" + (int64_t){part} * {call.scratch_bytes}" if part else ""
             result.append(at(f"{call.scratch}{own}", argument, writes=True))
         elif argument.name in call.consts:
             result.append(constant_operand(call.consts[argument.name], argument, references))

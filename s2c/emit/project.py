@@ -182,17 +182,18 @@ COMPARE_INTEGER = """static int differs_TYPE(const TYPE *found, const TYPE *want
 """
 
 
-def emit_cmake(name: str, has_team: bool = False) -> str:
-    """A library and its check. A loop must not become a call of memcpy: a freestanding target may have
-    none.
+def emit_cmake(name: str, has_team: bool = False, processor: Sequence[str] = ()) -> str:
+    """A library and its check. processor: the compiler's flags for the target's instructions. A loop must not
+    become a call of memcpy: a freestanding target may have none.
     """
     team = CMAKE_TEAM.format(name=name) if has_team else ""
+    flags = " ".join(("-O2", "-fno-builtin", "-ffp-contract=off", *processor))
     return f"""cmake_minimum_required(VERSION 3.10)
 project({name} C)
 set(CMAKE_C_STANDARD 99)
 add_library({name} STATIC {name}.c)
 target_include_directories({name} INTERFACE ${{CMAKE_CURRENT_SOURCE_DIR}})
-target_compile_options({name} PRIVATE -O2 -fno-builtin -ffp-contract=off
+target_compile_options({name} PRIVATE {flags}
     $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns>)
 {team}add_executable({name}_check main.c)
 target_link_libraries({name}_check PRIVATE {name})

@@ -27,7 +27,7 @@ RESERVED = frozenset(
         "errno features fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
         "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype all "
         "all_build clean depend edit_cache help install package package_source preinstall rebuild_cache "
-        "run_tests test zero_check"
+        "run_tests s2c test zero_check"
     ).split()
 )
 

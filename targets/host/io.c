@@ -64,6 +64,8 @@ int main(int count, char **arguments)
                               "compile it here for the target host, or for an older processor\n");
     } else if (failed == S2C_NO_THREADS) {
         (void)fprintf(stderr, "the system starts no more threads: compile with fewer\n");
+    } else if (failed == S2C_THREADS_DIFFER) {
+        (void)fprintf(stderr, "the threads computed other bytes than one thread alone\n");
     } else if (failed != 0) {
         (void)fprintf(stderr, "the input ended within an inference\n");
     }

@@ -6,7 +6,7 @@
 
 #include <sched.h>
 
-#define LONG_WAIT 4000   /* looks, after which a waiting thread lets others onto its core */
+#define LONG_WAIT 4000    /* looks, after which a waiting thread lets others onto its core */
 #define SLEEP_AFTER 40000 /* looks, after which a thread without work sleeps */
 
 static void pause_briefly(void)
@@ -55,6 +55,9 @@ static uint64_t wait_for_call(net_team *team, uint64_t seen)
         if (looks == SLEEP_AFTER) {
             sleep_until_called(team, seen);
             break;
+        }
+        if (looks % LONG_WAIT == LONG_WAIT - 1) {
+            (void)sched_yield();
         }
         pause_briefly();
     }
@@ -128,8 +131,8 @@ int net_team_start(net_team *team)
         team->claims[team->started].value = 0;
         team->members[team->started].team = team;
         team->members[team->started].part = team->started;
-        const int failed = pthread_create(&team->threads[team->started], NULL, work,
-                                          &team->members[team->started]);
+        const int failed =
+            pthread_create(&team->threads[team->started], NULL, work, &team->members[team->started]);
         if (failed != 0) {
             net_team_stop(team);
             return failed;

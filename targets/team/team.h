@@ -15,7 +15,7 @@ extern "C" {
 typedef struct {
     uint64_t value;
     unsigned char rest[56];
-} net_line;
+} __attribute__((aligned(64))) net_line;
 
 typedef struct net_team net_team;
 
@@ -25,8 +25,8 @@ typedef struct {
 } net_member;
 
 struct net_team {
-    net_line stage;              /* counts the calls that were shared; a new value calls the threads */
-    net_line done;               /* counts the parts that were computed */
+    net_line stage;               /* counts the calls that were shared; a new value calls the threads */
+    net_line done;                /* counts the parts that were computed */
     net_line claims[NET_THREADS]; /* the stage in which somebody last took this part */
     void *arena;
     int32_t ends;

@@ -22,14 +22,14 @@ S2C_INLINE s2c_longs s2c_add_longs(s2c_ints a, s2c_ints b, s2c_addend p)
     return (left + right + (INT64_C(1) << (p.shift - 1))) >> p.shift;
 }
 
-/* That sum in 32 bits, for a shift of 17 or more: a multiplier's halves as two signed 16-bit integers, the upper one
+/* That sum in 32 bits, for a shift of 17 to 47: a multiplier's halves as two signed 16-bit integers, the upper one
    rounded, times pairs of operands; what the lower halves give beyond 2^16 is all that the shift leaves of them. */
 #if defined(S2C_PAIRS)
 #define S2C_UPPER_HALF(multiplier) (((multiplier) >> 16) + (((multiplier) >> 15) & 1))
 
 S2C_INLINE int32_t s2c_fits_halves(s2c_addend p)
 {
-    return p.shift >= 17 && S2C_UPPER_HALF(p.a_multiplier) <= INT16_MAX &&
+    return p.shift >= 17 && p.shift <= 47 && S2C_UPPER_HALF(p.a_multiplier) <= INT16_MAX &&
            S2C_UPPER_HALF(p.b_multiplier) <= INT16_MAX;
 }
 
@@ -41,8 +41,7 @@ S2C_INLINE s2c_ints s2c_both_halves(int32_t low, int32_t high)
 S2C_INLINE s2c_ints s2c_add_pairs(s2c_ints a, s2c_ints b, s2c_addend p)
 {
     const s2c_ints pairs = (a & 0xffff) | (s2c_ints)((s2c_words)b << 16);
-    const s2c_ints upper =
-        s2c_both_halves(S2C_UPPER_HALF(p.a_multiplier), S2C_UPPER_HALF(p.b_multiplier));
+    const s2c_ints upper = s2c_both_halves(S2C_UPPER_HALF(p.a_multiplier), S2C_UPPER_HALF(p.b_multiplier));
     const s2c_ints lower = s2c_both_halves(p.a_multiplier, p.b_multiplier);
     const s2c_ints half = s2c_all_ints((int32_t)(UINT32_C(1) << (p.shift - 17)));
     return (S2C_PAIRS(pairs, upper) + half + (S2C_PAIRS(pairs, lower) >> 16)) >> (p.shift - 16);

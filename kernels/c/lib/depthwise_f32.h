@@ -161,7 +161,7 @@ S2C_INLINE void s2c_depthwise_image_f32(float *output, const float *image, const
 /* An image of one column is taken for one of one line. */
 S2C_INLINE s2c_depthwise_f32 s2c_lying_f32(s2c_depthwise_f32 p)
 {
-    if (p.width != 1 || p.output_width != 1 || p.kernel_width != 1) {
+    if (p.width != 1 || p.output_width != 1 || p.kernel_width != 1 || p.pad_left != 0) {
         return p;
     }
     const s2c_depthwise_f32 turned = {p.batch,   1,

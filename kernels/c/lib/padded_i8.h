@@ -27,7 +27,8 @@ S2C_INLINE void s2c_raise(int8_t *restrict to, const int8_t *restrict from, int3
 S2C_INLINE void s2c_pad_raised(int8_t *restrict to, const int8_t *restrict image, s2c_window p)
 {
     const int32_t covered = s2c_covered_columns(p);
-    const int32_t room = covered - p.pad_left;
+    const int32_t left = p.pad_left < covered ? p.pad_left : covered;
+    const int32_t room = covered - left;
     const int32_t inside = room < p.width ? room : p.width;
     const int32_t padding = (int8_t)(p.value ^ S2C_RAISE);
     for (int32_t y = 0; y < s2c_covered_rows(p); y++) {
@@ -37,8 +38,8 @@ S2C_INLINE void s2c_pad_raised(int8_t *restrict to, const int8_t *restrict image
             s2c_fill(line, padding, covered * p.channels);
             continue;
         }
-        s2c_fill(line, padding, p.pad_left * p.channels);
-        line += p.pad_left * p.channels;
+        s2c_fill(line, padding, left * p.channels);
+        line += left * p.channels;
         s2c_raise(line, image + row * p.width * p.channels, inside * p.channels);
         s2c_fill(line + inside * p.channels, padding, (room - inside) * p.channels);
     }

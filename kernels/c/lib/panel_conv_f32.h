@@ -34,7 +34,8 @@ S2C_INLINE void s2c_pad_rows_as_f32(float *restrict to, const float *restrict im
                                     int32_t last, int32_t pairs, s2c_panel_window_f32 p)
 {
     const int32_t covered = s2c_covered_width(p);
-    const int32_t room = covered - p.pad_left;
+    const int32_t left = p.pad_left < covered ? p.pad_left : covered;
+    const int32_t room = covered - left;
     const int32_t inside = room < p.width ? room : p.width;
     const int32_t slots = pairs ? p.channels / 2 : p.channels;
     for (int32_t y = first; y < last; y++) {
@@ -45,8 +46,8 @@ S2C_INLINE void s2c_pad_rows_as_f32(float *restrict to, const float *restrict im
             continue;
         }
         const float *from = image + row * p.width * p.channels;
-        s2c_fill_f32(line, p.pad_left * slots, p.value);
-        line += p.pad_left * slots;
+        s2c_fill_f32(line, left * slots, p.value);
+        line += left * slots;
         if (pairs) {
             s2c_write_pairs(line, from, inside * p.channels);
         } else {

@@ -76,7 +76,11 @@ S2C_INLINE void s2c_panel_matmul_f32(float *output, const float *input, const fl
         const s2c_range group = s2c_range_in(units, g, blocks * tiles);
         const float *w = weight + g * panels * S2C_PANEL * slots;
         for (int32_t first = 0; first < tiles && group.first < group.last; first += chunk_tiles) {
-            const s2c_range chunk = {first, first + chunk_tiles < tiles ? first + chunk_tiles : tiles};
+            const s2c_range rest = {first, first + chunk_tiles < tiles ? first + chunk_tiles : tiles};
+            const s2c_range chunk = blocks == 1 ? s2c_overlap(rest, group) : rest;
+            if (chunk.first >= chunk.last) {
+                continue;
+            }
             const int32_t from = chunk.first * tile_rows;
             const int32_t to = chunk.last * tile_rows < rows ? chunk.last * tile_rows : rows;
             const float *x = input + g * depth;

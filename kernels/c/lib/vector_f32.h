@@ -147,7 +147,7 @@ S2C_INLINE s2c_floats s2c_to_pairs(const float *from)
 
 #else
 
-/* Kernels that ask for pairs need bf16: these are never called. */
+/* Kernels of pairs refuse to be compiled so: these stand for what the others name and never call. */
 S2C_INLINE s2c_floats s2c_dot_pairs(s2c_floats a, s2c_floats b, s2c_floats sum)
 {
     return sum + a * b;
