@@ -53,6 +53,12 @@ SETS: Mapping[str, FeatureSet] = {
 }
 
 
+# Each set under one compiler, that of this machine under both: the other compiler sees the same text.
+BUILDS = (
+    *((name, "zig") for name in SETS if name != "portable"),
+    ("x86-64-v3", "gcc"),
+    ("native", "gcc"),
+)
 ALL_KERNELS = tuple(
     FeatureSet(each, SCALAR, (), frozenset()) for each in ((), ("avx2",), tuple(processor.FEATURES))
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from feature_sets import ALL_KERNELS, NATIVE, PORTABLE, SETS, FeatureSet, feature_set
+from feature_sets import ALL_KERNELS, BUILDS, NATIVE, PORTABLE, FeatureSet, feature_set
 from graphs import (
     Pick,
     floats,
@@ -583,8 +583,7 @@ def test_nets_equal_the_oracle(name: str, dtype: str, tmp_path: Path) -> None:
 
 @pytest.mark.build
 @pytest.mark.parametrize("dtype", ["i8", "f32"])
-@pytest.mark.parametrize("name", sorted(COMPILERS))
-@pytest.mark.parametrize("features", [each for each in SETS if each != "portable"])
+@pytest.mark.parametrize(("features", "name"), BUILDS)
 def test_nets_equal_the_oracle_with_features(features: str, name: str, dtype: str, tmp_path: Path) -> None:
     assert wrong_results(name, dtype, feature_set(features), tmp_path) == []
 

@@ -177,7 +177,7 @@ def test_leaves_the_best_state_and_stops() -> None:
     teacher = classifier(0)
     samples = make_samples(teacher, [images(64)])
     graph, history = trained(teacher, teacher, samples, replace(SHORT, epochs=40))
-    assert history.best == 0 and history.start == 1 and len(history.epochs) == 20
+    assert history.best == 0 and history.start == 1 and len(history.epochs) == 30
     for a, b in zip(arrays_of(teacher), arrays_of(graph), strict=True):
         np.testing.assert_allclose(a, b, 1e-4, 1e-5)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from feature_sets import NATIVE, SETS, feature_set
+from feature_sets import BUILDS, NATIVE, feature_set
 from graphs import floats, planned, random_arrays, same_values, seeded, single, tensor
-from native import COMPILERS, build_library, compiler, run_library
+from native import build_library, compiler, run_library
 
 from s2c import oracle
 from s2c.ir import Graph, Node
@@ -116,8 +116,7 @@ def net(nodes: Sequence[Node]) -> Graph:
     return Graph(inputs, tuple(nodes))
 
 
-@pytest.mark.parametrize("name", sorted(COMPILERS))
-@pytest.mark.parametrize("features", [each for each in SETS if each != "portable"])
+@pytest.mark.parametrize(("features", "name"), BUILDS)
 def test_wide_layers_equal_the_oracle(features: str, name: str, tmp_path: Path) -> None:
     found = feature_set(features)
     graphs = {each: net(nodes()) for each, (nodes, _) in NETS.items()}

@@ -31,7 +31,8 @@ HELD = 0.1  # the share of the samples that decides when to stop and which state
 FEW = 10  # samples: with fewer, all are trained on, and held too
 SEEN = 1024  # samples at most by which normalisation, variances and noise are measured
 LEAST_PATIENCE = 5  # epochs
-PATIENCE = 0.5  # the share of the epochs without a better held loss after which training stops
+PATIENCE = 0.25  # the share of the epochs without a better held loss after which training stops
+HIGH = 0.5  # the share of the epochs that are not counted so: while the rate is high, a well begun net is worse
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
 MOST_JUDGED = 1 << 27  # numbers of outputs of held samples that are compared at a time
 LEAST_MACS = 100_000  # of a net that is trained in bfloat16
@@ -215,7 +216,7 @@ class Run:
     # one epoch
 
     def is_done(self) -> bool:
-        waited = len(self.epochs) - self.best
+        waited = len(self.epochs) - max(self.best, HIGH * self.training.epochs)
         patience = max(LEAST_PATIENCE, PATIENCE * self.training.epochs)
         is_late = bool(self.epochs) and self.share(0) >= 1
         return len(self.epochs) >= self.training.epochs or waited >= patience or is_late
