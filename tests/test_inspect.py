@@ -94,7 +94,7 @@ def test_inspect_a_model(tmp_path: Path) -> None:
     assert summary["constant_bytes"] == 4 * summary["parameters"]
     assert summary["targets"]["host"] == {"fits": True, "why_not": None}
     assert summary["targets"]["cortex-m4"] == {"fits": False, "why_not": "4198400 bytes of constants"}
-    assert [call["kernel"] for call in summary["calls"]] == ["matmul_f32"]
+    assert [call["kernel"] for call in summary["calls"]] == ["matmul_f32.vector"]
     assert summary["layers"] == [
         {"name": "layer", "ops": {"dense": 1}, "shape": [1, 1024], "macs": 1 << 20, "parameters": 1049600}
     ]

@@ -42,7 +42,7 @@ from native import COMPILERS, FLAGS, build_library, check_call, compiler, need, 
 from plain_graphs import folds, plain_nodes, products, random_plain_graph, zips
 
 from s2c import oracle
-from s2c.emit.c_family import emit_header, emit_source
+from s2c.emit.c_family import emit_header, emit_source, paste_sources
 from s2c.emit.project import emit_net_header
 from s2c.image import analyse
 from s2c.inputs import adversarial_inputs
@@ -845,3 +845,18 @@ def unpack(graph: Graph, raw: bytes) -> list[np.ndarray]:
         found.append(np.frombuffer(raw[at : at + node.type.bytes], node.type.numpy).reshape(node.type.shape))
         at += node.type.bytes
     return found
+
+
+@pytest.mark.build
+@pytest.mark.parametrize(("features", "name"), BUILDS)
+def test_all_kernels_live_in_one_file(features: str, name: str, tmp_path: Path) -> None:
+    """Any net may use any of them together: no name stands for two things."""
+    found = feature_set(features)
+    usable = sorted(
+        {each for kernels in found.kernels.values() for each in kernels}, key=lambda each: each.name
+    )
+    source = tmp_path / "all.c"
+    source.write_text("#include <stdint.h>\n" + "\n".join(paste_sources(folder("kernels") / "c", [], usable)))
+    check_call(
+        [*compiler(name), *FLAGS, *found.flags_for(name), "-c", str(source), "-o", str(tmp_path / "all.o")]
+    )

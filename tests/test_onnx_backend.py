@@ -138,7 +138,7 @@ def test_faults_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compilation_of(graph: Graph) -> Compilation:
-    plan = Plan((), 0, 0, (), (), graph)
+    plan = Plan((), 0, 0, (), (), graph, 4)
     return Compilation(make_request("x.onnx", "host"), graph, graph, plan, ())
 
 

@@ -30,5 +30,5 @@ S2C_INLINE void window_matmul_i8_lanes(
     const s2c_result result =
         (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
     (void)rows, (void)groups, (void)columns, (void)depth, (void)window_groups;
-    s2c_lanes(output, input, scratch, weight, batch, window, result);
+    s2c_lanes_conv(output, input, scratch, weight, batch, window, result);
 }

@@ -40,7 +40,7 @@ S2C_INLINE s2c_ints s2c_both_halves(int32_t low, int32_t high)
 
 S2C_INLINE s2c_ints s2c_add_pairs(s2c_ints a, s2c_ints b, s2c_addend p)
 {
-    const s2c_ints pairs = (a & 0xffff) | (s2c_ints)((s2c_words)b << 16);
+    const s2c_ints pairs = (a & 0xffff) | (s2c_ints)((s2c_int_words)b << 16);
     const s2c_ints upper = s2c_both_halves(S2C_UPPER_HALF(p.a_multiplier), S2C_UPPER_HALF(p.b_multiplier));
     const s2c_ints lower = s2c_both_halves(p.a_multiplier, p.b_multiplier);
     const s2c_ints half = s2c_all_ints((int32_t)(UINT32_C(1) << (p.shift - 17)));

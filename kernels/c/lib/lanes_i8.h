@@ -41,7 +41,7 @@ S2C_INLINE void s2c_part_row(int8_t *restrict to, const int8_t *restrict row, s2
         for (int32_t i = 0; i < parted; i++) {
             const int32_t x = i * p.stride_width + rest - p.pad_left;
             if (x >= 0 && x < p.width) {
-                s2c_raise(to, row + x * p.channels, p.channels);
+                s2c_raise_bytes(to, row + x * p.channels, p.channels);
             } else {
                 s2c_fill(to, padding, p.channels);
             }
@@ -175,8 +175,8 @@ S2C_INLINE void s2c_lane_rows(int8_t *output, const int8_t *input, const int8_t 
     }
 }
 
-S2C_INLINE void s2c_lanes(int8_t *output, const int8_t *input, int8_t *scratch, const int8_t *weight,
-                          int32_t batch, s2c_window upright, s2c_result to)
+S2C_INLINE void s2c_lanes_conv(int8_t *output, const int8_t *input, int8_t *scratch, const int8_t *weight,
+                               int32_t batch, s2c_window upright, s2c_result to)
 {
     const s2c_window p = s2c_lying(upright);
     const int32_t pitch = s2c_parted(p) * p.stride_width * p.channels;

@@ -17,7 +17,7 @@ S2C_INLINE int32_t s2c_covered_columns(s2c_window p)
     return (p.output_width - 1) * p.stride_width + (p.kernel_width - 1) * p.dilation_width + 1;
 }
 
-S2C_INLINE void s2c_raise(int8_t *restrict to, const int8_t *restrict from, int32_t count)
+S2C_INLINE void s2c_raise_bytes(int8_t *restrict to, const int8_t *restrict from, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         to[i] = (int8_t)(from[i] ^ S2C_RAISE);
@@ -40,7 +40,7 @@ S2C_INLINE void s2c_pad_raised(int8_t *restrict to, const int8_t *restrict image
         }
         s2c_fill(line, padding, left * p.channels);
         line += left * p.channels;
-        s2c_raise(line, image + row * p.width * p.channels, inside * p.channels);
+        s2c_raise_bytes(line, image + row * p.width * p.channels, inside * p.channels);
         s2c_fill(line + inside * p.channels, padding, (room - inside) * p.channels);
     }
 }

@@ -11,7 +11,7 @@ S2C_INLINE void s2c_panel_matmul_i8(int8_t *output, const int8_t *input, const i
 {
     const s2c_source_i8 source = {1, 0, 1, 0, depth, groups * depth};
     const int32_t panels = (columns + S2C_CHAR_PANEL - 1) / S2C_CHAR_PANEL;
-    s2c_raise(scratch, input, rows * groups * depth);
+    s2c_raise_bytes(scratch, input, rows * groups * depth);
     for (int32_t g = 0; g < groups; g++) {
         s2c_panel_lines_i8(output + g * columns, scratch + g * depth, addend + g * columns,
                            weight + g * panels * s2c_panel_bytes(source), g * panels * S2C_CHAR_PANEL,

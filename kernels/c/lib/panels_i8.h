@@ -31,7 +31,7 @@ S2C_INLINE s2c_quads s2c_quad(const int8_t *from)
 {
     uint32_t word;
     __builtin_memcpy(&word, from, 4);
-    return (s2c_quads)(word - (s2c_words){0});
+    return (s2c_quads)(word - (s2c_int_words){0});
 }
 
 /* Sums become results less the zero point, the addend among them. */

@@ -34,7 +34,7 @@
 
 typedef int32_t s2c_ints __attribute__((vector_size(4 * S2C_INTS)));
 typedef int32_t s2c_ints_at __attribute__((vector_size(4 * S2C_INTS), aligned(4), may_alias));
-typedef uint32_t s2c_words __attribute__((vector_size(4 * S2C_INTS)));
+typedef uint32_t s2c_int_words __attribute__((vector_size(4 * S2C_INTS)));
 typedef int64_t s2c_longs __attribute__((vector_size(4 * S2C_INTS)));
 typedef uint64_t s2c_long_words __attribute__((vector_size(4 * S2C_INTS)));
 typedef int8_t s2c_quads __attribute__((vector_size(4 * S2C_INTS)));
@@ -60,7 +60,7 @@ S2C_INLINE s2c_quads s2c_load_quads(const int8_t *from)
 /* Wraps around. */
 S2C_INLINE s2c_ints s2c_add_ints(s2c_ints a, s2c_ints b)
 {
-    return (s2c_ints)((s2c_words)a + (s2c_words)b);
+    return (s2c_ints)((s2c_int_words)a + (s2c_int_words)b);
 }
 
 S2C_INLINE s2c_ints s2c_widen(s2c_chars x)
@@ -312,10 +312,10 @@ S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shi
     const s2c_ints right = most_shift > 0 ? (-shift & is_right) : -shift;
     const s2c_ints some = most_shift < 0 ? s2c_all_ints(-1) : is_right;
     if (most_shift > 0) {
-        x = (s2c_ints)((s2c_words)x << (s2c_words)left);
+        x = (s2c_ints)((s2c_int_words)x << (s2c_int_words)left);
     }
     if (headroom != 0) {
-        const s2c_ints half = (s2c_ints)(((s2c_words){0} + 1u) << (s2c_words)right >> 1);
+        const s2c_ints half = (s2c_ints)(((s2c_int_words){0} + 1u) << (s2c_int_words)right >> 1);
         const s2c_long_words wide = (s2c_long_words)half;
         const s2c_longs even_round = (s2c_longs)((wide << 32) + UINT64_C(0x80000000));
         const s2c_longs odd_round = (s2c_longs)((wide >> 32 << 32) + UINT64_C(0x80000000));
