@@ -32,9 +32,7 @@ FEW = 10  # samples: with fewer, all are trained on, and held too
 SEEN = 1024  # samples at most by which normalisation, variances and noise are measured
 LEAST_PATIENCE = 5  # epochs
 PATIENCE = 0.25  # the share of the epochs without a better held loss after which training stops
-HIGH = (
-    0.5  # the share of the epochs that are not counted so: while the rate is high, a well begun net is worse
-)
+HIGH = 0.5  # the share of the epochs that are not counted so: a high rate makes a well begun net worse
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
 MOST_JUDGED = 1 << 27  # numbers of outputs of held samples that are compared at a time
 LEAST_MACS = 100_000  # of a net that is trained in bfloat16
