@@ -20,4 +20,13 @@
 #define S2C_NAN (S2C_INFINITY - S2C_INFINITY)
 #endif
 
+/* Before a loop of literal extent whose values are to stay in registers: left rolled, it would keep them in memory. */
+#if defined(__clang__)
+#define S2C_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define S2C_UNROLL _Pragma("GCC unroll 32")
+#else
+#define S2C_UNROLL
+#endif
+
 #endif

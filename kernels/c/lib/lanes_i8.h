@@ -72,7 +72,7 @@ S2C_INLINE void s2c_load_taps(s2c_quads zipped[4], const int8_t *input, int32_t 
 {
     const int32_t size = s2c_parted(p) * p.channels;
     s2c_quads taps[4];
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t i = 0; i < 4; i++) {
         const int32_t x = (tap + i < p.kernel_width ? tap + i : tap) * p.dilation_width;
         taps[i] = s2c_load_quads(input + x % p.stride_width * size + x / p.stride_width * p.channels);
@@ -89,48 +89,48 @@ S2C_INLINE void s2c_block_rows(int8_t *output, const int8_t *input, const int8_t
     const int32_t pitch = s2c_parted(p) * p.stride_width * p.channels;
     const int32_t reach = (p.kernel_height - 1) * p.dilation_height;
     s2c_ints sums[S2C_BLOCK_ROWS][4];
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t j = 0; j < 4; j++) {
         s2c_ints first = s2c_load_ints(to.bias + at + 16 * j);
         if (S2C_RAISED) {
             first = s2c_add_ints(first, (s2c_ints)s2c_load_quads(weight + S2C_BLOCK * j));
         }
-        S2C_UNROLLED
+        S2C_UNROLL
         for (int32_t r = 0; r < rows; r++) {
             sums[r][j] = first;
         }
     }
     weight += 4 * S2C_BLOCK;
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t y = 0; y <= (rows - 1) * p.stride_height + reach; y++) {
         for (int32_t four = 0; four < fours; four++) {
             s2c_quads x[4];
             s2c_load_taps(x, input + y * pitch, 4 * four, p);
-            S2C_UNROLLED
+            S2C_UNROLL
             for (int32_t r = 0; r < rows; r++) {
                 const int32_t i = y - r * p.stride_height;
                 if (i < 0 || i > reach || i % p.dilation_height != 0) {
                     continue;
                 }
                 const int8_t *w = weight + (i / p.dilation_height * fours + four) * 4 * S2C_BLOCK;
-                S2C_UNROLLED
+                S2C_UNROLL
                 for (int32_t j = 0; j < 4; j++) {
                     sums[r][j] = s2c_dot(sums[r][j], x[j], s2c_load_quads(w + S2C_BLOCK * j));
                 }
             }
         }
     }
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t j = 0; j < 4; j++) {
         const s2c_ints multiplier = s2c_load_ints(to.multiplier + at + 16 * j);
         const s2c_ints shift = s2c_widen(s2c_load_some_chars(to.shift + at + 16 * j, S2C_INTS));
-        S2C_UNROLLED
+        S2C_UNROLL
         for (int32_t r = 0; r < rows; r++) {
             sums[r][j] = s2c_rescale_ints(sums[r][j], multiplier, shift, to.least_shift, to.most_shift,
                                           to.headroom, to.once, to.lo >= to.zero);
         }
     }
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         s2c_store_some_quads(output + r * p.output_width * p.channels,
                              s2c_join_chars(sums[r], to.zero, to.lo, to.hi), count);
@@ -141,7 +141,7 @@ S2C_INLINE void s2c_block_rows(int8_t *output, const int8_t *input, const int8_t
 S2C_INLINE void s2c_block(int8_t *output, const int8_t *input, const int8_t *weight, int32_t at, int32_t rows,
                           int32_t count, s2c_window p, s2c_result to)
 {
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t part = 0; part < S2C_BLOCK_PARTS; part++) {
         const int32_t first = part * 4 * S2C_INTS;
         if (first < count) {

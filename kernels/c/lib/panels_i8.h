@@ -39,12 +39,12 @@ S2C_INLINE void s2c_panel_scale_i8(s2c_ints sums[S2C_CHAR_ROWS][S2C_CHAR_VECTORS
                                    int32_t n0, int32_t width, int32_t rows, int32_t columns, s2c_result to,
                                    s2c_addend add)
 {
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t v = 0; v < (columns + S2C_INTS - 1) / S2C_INTS; v++) {
         const int32_t n = v * S2C_INTS;
         const s2c_ints multiplier = s2c_load_ints(to.multiplier + n0 + n);
         const s2c_ints shift = s2c_widen(s2c_load_some_chars(to.shift + n0 + n, S2C_INTS));
-        S2C_UNROLLED
+        S2C_UNROLL
         for (int32_t r = 0; r < rows; r++) {
             sums[r][v] = s2c_rescale_ints(sums[r][v], multiplier, shift, to.least_shift, to.most_shift,
                                           to.headroom, to.once, to.lo >= to.zero);
@@ -65,17 +65,17 @@ S2C_INLINE void s2c_panel_store_i8(s2c_ints y[S2C_CHAR_ROWS][S2C_CHAR_VECTORS], 
     const int32_t vectors = (columns + S2C_INTS - 1) / S2C_INTS;
     const int32_t whole = columns % S2C_INTS == 0 && (width == columns || vectors % 4 == 0);
     const int32_t fours = whole ? rows * vectors / 4 : 0;
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t i = 0; i < 4 * fours; i += 4) {
         s2c_ints four[4];
-        S2C_UNROLLED
+        S2C_UNROLL
         for (int32_t j = 0; j < 4; j++) {
             four[j] = y[(i + j) / vectors][(i + j) % vectors];
         }
         s2c_store_some_quads(output + i / vectors * width + i % vectors * S2C_INTS,
                              s2c_in_order(s2c_join_chars(four, zero, lo, hi)), 4 * S2C_INTS);
     }
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t i = 4 * fours; i < rows * vectors; i++) {
         const int32_t n = i % vectors * S2C_INTS;
         s2c_store_some_chars(output + i / vectors * width + n,
@@ -92,7 +92,7 @@ S2C_INLINE void s2c_panel_tile_i8(int8_t *output, const int8_t *input, const int
     const int32_t vectors = (columns + S2C_INTS - 1) / S2C_INTS;
     const int32_t bytes = s2c_panel_bytes(from);
     s2c_ints sums[S2C_CHAR_ROWS][S2C_CHAR_VECTORS];
-    S2C_UNROLLED
+    S2C_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
         const int32_t n = v * S2C_INTS;
         s2c_ints first = s2c_load_ints(to.bias + n0 + n);
@@ -100,7 +100,7 @@ S2C_INLINE void s2c_panel_tile_i8(int8_t *output, const int8_t *input, const int
             const int8_t *undo = weight + n / S2C_CHAR_PANEL * bytes + n % S2C_CHAR_PANEL * 4;
             first = s2c_add_ints(first, (s2c_ints)s2c_load_quads(undo));
         }
-        S2C_UNROLLED
+        S2C_UNROLL
         for (int32_t r = 0; r < rows; r++) {
             sums[r][v] = first;
         }
@@ -111,15 +111,15 @@ S2C_INLINE void s2c_panel_tile_i8(int8_t *output, const int8_t *input, const int
             for (int32_t k = 0; k < from.length; k += 4) {
                 s2c_quads w[S2C_CHAR_VECTORS];
                 weight += 4 * S2C_CHAR_PANEL;
-                S2C_UNROLLED
+                S2C_UNROLL
                 for (int32_t v = 0; v < vectors; v++) {
                     const int32_t n = v * S2C_INTS;
                     w[v] = s2c_load_quads(weight + n / S2C_CHAR_PANEL * bytes + n % S2C_CHAR_PANEL * 4);
                 }
-                S2C_UNROLLED
+                S2C_UNROLL
                 for (int32_t r = 0; r < rows; r++) {
                     const s2c_quads quad = s2c_quad(x + r * from.step + k);
-                    S2C_UNROLLED
+                    S2C_UNROLL
                     for (int32_t v = 0; v < vectors; v++) {
                         sums[r][v] = s2c_dot(sums[r][v], quad, w[v]);
                     }

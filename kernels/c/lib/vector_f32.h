@@ -14,13 +14,6 @@
 #define S2C_FLOATS 4
 #endif
 
-/* Before a loop of literal extent whose values are to stay in registers. */
-#if defined(__clang__)
-#define S2C_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define S2C_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 typedef float s2c_floats __attribute__((vector_size(4 * S2C_FLOATS)));
 typedef float s2c_floats_at __attribute__((vector_size(4 * S2C_FLOATS), aligned(4), may_alias));
 typedef int32_t s2c_lanes __attribute__((vector_size(4 * S2C_FLOATS)));

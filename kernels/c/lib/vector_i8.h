@@ -25,13 +25,6 @@
 #define S2C_RAISED 0
 #endif
 
-/* Before a loop with literal bounds over vectors that are to stay in registers. */
-#if defined(__clang__)
-#define S2C_UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define S2C_UNROLLED _Pragma("GCC unroll 32")
-#endif
-
 typedef int32_t s2c_ints __attribute__((vector_size(4 * S2C_INTS)));
 typedef int32_t s2c_ints_at __attribute__((vector_size(4 * S2C_INTS), aligned(4), may_alias));
 typedef uint32_t s2c_int_words __attribute__((vector_size(4 * S2C_INTS)));
