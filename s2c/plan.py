@@ -80,6 +80,10 @@ class Plan:
     threads: int = 1  # 1 where none of its calls is worth sharing
 
     @property
+    def all_calls(self) -> tuple[Call, ...]:
+        return (*self.calls, *self.resets)
+
+    @property
     def stages(self) -> tuple[Call, ...]:
         """The calls that threads share."""
         return tuple(call for call in self.calls if call.is_shared)

@@ -4,7 +4,6 @@ call.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,29 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from s2c.emit.text import ROW_BYTES, comment_text, format_array, format_float, format_strings
+from s2c.emit.constants import emit_constants, has_large
+from s2c.emit.text import CTYPES, comment_text, format_float
 from s2c.ir import Node
 from s2c.kernel import Argument, Kernel
 from s2c.plan import Call, Plan, alignment
 from s2c.resources import folder
 
-CTYPES: Mapping[str, str] = {
-    "float32": "float",
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "int16": "int16_t",
-    "uint16": "uint16_t",
-    "int32": "int32_t",
-    "uint32": "uint32_t",
-    "int64": "int64_t",
-    "uint64": "uint64_t",
-    "bool": "uint8_t",
-    "float16": "uint16_t",
-}
 INCLUDE = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
 GUARD = re.compile(r"^#ifndef (S2C_\w+_H)\n#define \1\n(.*)\n#endif\n\Z", re.DOTALL | re.MULTILINE)
 WIDTH = 110
-READABLE = 1024  # elements; larger constants are strings
 
 
 @dataclass(frozen=True)
@@ -171,7 +157,7 @@ def emit_source(
 ) -> str:
     """checks_processor: with <name>_supported; reproducible: floats have the same bits on all targets with
     `vector`."""
-    kernels = sorted({call.kernel for call in all_calls(plan)}, key=lambda kernel: kernel.name)
+    kernels = sorted({call.kernel for call in plan.all_calls}, key=lambda kernel: kernel.name)
     uses_floats = any(node.type.dtype == "f32" for call in plan.calls for node in call.nodes)
     specials = specialisations(plan, name)
     constants, references = emit_constants(plan, name)
@@ -202,10 +188,6 @@ S2C_ANY_PROCESSOR int32_t {name}_supported(void)
     return s2c_has_instructions();
 }}
 """
-
-
-def all_calls(plan: Plan) -> tuple[Call, ...]:
-    return (*plan.calls, *plan.resets)
 
 
 def unique(specials: Sequence[Specialisation]) -> Iterator[Specialisation]:
@@ -245,7 +227,7 @@ def specialisations(plan: Plan, name: str) -> list[Specialisation]:
     """One for each call and then each reset; those of one kernel with the same parameters share one."""
     known: dict[tuple[str, bool, tuple[tuple[str, int | float], ...]], Specialisation] = {}
     result = []
-    for call in all_calls(plan):
+    for call in plan.all_calls:
         key = (call.kernel.name, call.is_shared, tuple(call.params.items()))
         if key not in known:
             count = sum(each.kernel is call.kernel for each in known.values())
@@ -254,62 +236,6 @@ def specialisations(plan: Plan, name: str) -> list[Specialisation]:
             known[key] = Specialisation(function, call.kernel, call.params, units, call.is_shared)
         result.append(known[key])
     return result
-
-
-def emit_constants(plan: Plan, name: str) -> tuple[list[str], dict[int, str]]:
-    """The arrays' definitions, equal ones once, and the name for each array by id."""
-    definitions: list[str] = []
-    names: dict[tuple[str, str], str] = {}
-    aligned = f" S2C_ALIGNED({plan.alignment})" if plan.alignment > alignment(plan.graph) else ""
-    references: dict[int, str] = {}
-    for index, call in enumerate(all_calls(plan)):
-        for role, array in arrays_of(call):
-            digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-            key = (array.dtype.name, digest)
-            if key not in names:
-                names[key] = f"{name}_{role}_{index}"
-                define = define_large if is_large(array) else define_array
-                definitions.append(f"/* {comment_text(call.layer)} */\n{define(array, names[key], aligned)}")
-            references[id(array)] = names[key] + (".values" if is_large(array) else "")
-    return definitions, references
-
-
-def arrays_of(call: Call) -> list[tuple[str, np.ndarray]]:
-    """Its constants, each with its role in the call."""
-    operands = [
-        (f"operand_{at}", each) for at, each in enumerate(call.inputs) if isinstance(each, np.ndarray)
-    ]
-    return [*operands, *call.consts.items()]
-
-
-def has_large(plan: Plan) -> bool:
-    return any(is_large(array) for call in all_calls(plan) for _, array in arrays_of(call))
-
-
-def is_large(array: np.ndarray) -> bool:
-    return array.size > READABLE
-
-
-def define_array(array: np.ndarray, name: str, aligned: str) -> str:
-    ctype = CTYPES[array.dtype.name]
-    return f"static const {ctype} {name}[{array.size}]{aligned} = {{\n{format_array(array)}\n}};\n"
-
-
-def define_large(array: np.ndarray, name: str, aligned: str) -> str:
-    """A union whose member `values` is the array, and whose other one holds the same bytes as strings."""
-    *rows, last = format_strings(array)
-    rest = array.nbytes - len(rows) * ROW_BYTES
-    members = [f"S2C_STRING(rest, [{rest}])"]
-    literals = f"    {last}\n"
-    if rows:
-        members.insert(0, f"S2C_STRING(rows, [{len(rows)}][{ROW_BYTES}])")
-        literals = "    {\n" + ",\n".join(rows) + "},\n" + literals
-    return (
-        "static const union {\n"
-        f"    struct {{\n        {'; '.join(members)};\n    }} bytes;\n"
-        f"    {CTYPES[array.dtype.name]} values[{array.size}];\n"
-        f"}} {name}{aligned} = {{{{\n{literals}}}}};\n"
-    )
 
 
 def format_param(value: int | float) -> str:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from s2c.emit.c_family import CTYPES
-from s2c.emit.text import format_array
+from s2c.emit.text import CTYPES, format_array
 from s2c.ir import DTYPES, Node
 from s2c.plan import Plan
 from s2c.resources import folder

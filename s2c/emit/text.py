@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,20 @@ LONGEST_COMMENT = 80
 ROW = 16
 ROW_BYTES = 4092  # of a string: C99 (5.2.4.1) promises 4095 characters, and 4092 are whole elements
 INT64_MIN = "(-9223372036854775807 - 1)"  # C has no negative literals
+# By the name of numpy's dtype.
+CTYPES: Mapping[str, str] = {
+    "float32": "float",
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
+    "uint32": "uint32_t",
+    "int64": "int64_t",
+    "uint64": "uint64_t",
+    "bool": "uint8_t",
+    "float16": "uint16_t",
+}
 # Keywords of C and C++, standard headers, which <name>.h would hide, and what CMake wants for itself.
 RESERVED = frozenset(
     (
