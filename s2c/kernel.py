@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from s2c.extents import DERIVED
 from s2c.ir import DTYPES
 from s2c.resources import folder
 
@@ -31,79 +32,6 @@ ARITHMETIC = {
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-}
-
-
-def padded_pixels(params: Mapping[str, int | float]) -> int | float:
-    """Of the image that a window covers; 0 where it lies within the input."""
-    height = (params["output_height"] - 1) * params["stride_height"]
-    height += (params["kernel_height"] - 1) * params["dilation_height"] + 1
-    width = (params["output_width"] - 1) * params["stride_width"]
-    width += (params["kernel_width"] - 1) * params["dilation_width"] + 1
-    is_inside = height <= params["height"] and width <= params["width"]
-    return 0 if is_inside and params["pad_top"] == params["pad_left"] == 0 else height * width
-
-
-def winograd_tiles(params: Mapping[str, int | float]) -> int | float:
-    """Tiles of 4x4 pixels that cover the output."""
-    return -(-params["output_height"] // 4) * -(-params["output_width"] // 4)
-
-
-def winograd_units(params: Mapping[str, int | float]) -> int | float:
-    """Blocks of columns; tiles, where there is but one block or many tiles."""
-    blocks, tiles = -(-params["columns"] // params["tile_columns"]), winograd_tiles(params)
-    return blocks if blocks > 1 and tiles < 100 else tiles
-
-
-def line_tiles(params: Mapping[str, int | float]) -> int | float:
-    """Tiles of rows in an output image: lines run along its width or, where that is one pixel, its height."""
-    pixels = params["output_height"] * params["output_width"]
-    rows = params["output_height" if params["output_width"] == 1 else "output_width"]
-    return pixels // rows * -(-rows // params["tile_rows"])
-
-
-def crowded_floats(params: Mapping[str, int | float]) -> int | float:
-    """Working memory of kernels/c/lib/panel_matmul_f32.h: a chunk of rows that would evict each other; one
-    float, where there are none."""
-    rows, depth, tile = params["rows"], params["depth"], params["tile_rows"]
-    if depth % 512 or rows == 1:
-        return 1
-    return (depth + 16) * min(rows, tile * max((1 << 17) // ((depth + 16) * tile), 1))
-
-
-def paired_floats(params: Mapping[str, int | float]) -> int | float:
-    """Working memory of a matmul in bfloat16: a chunk of rows of pairs."""
-    apart, tile = (params["depth"] + 1) // 2 + 16, params["tile_rows"]
-    return apart * min(params["rows"], tile * max((1 << 17) // (apart * tile), 1))
-
-
-def covered_pixels(params: Mapping[str, int | float]) -> int | float:
-    """Of the image that a window covers, with its padding."""
-    height = (params["output_height"] - 1) * params["stride_height"]
-    height += (params["kernel_height"] - 1) * params["dilation_height"] + 1
-    width = (params["output_width"] - 1) * params["stride_width"]
-    return height * (width + (params["kernel_width"] - 1) * params["dilation_width"] + 1)
-
-
-def winograd_floats(params: Mapping[str, int | float]) -> int | float:
-    """Working memory of kernels/c/lib/winograd_f32.h: the padded image and both transforms of a block."""
-    channels, columns, rows = params["channels"], params["columns"], params["tile_rows"]
-    image = (4 * -(-params["output_height"] // 4) + 2) * (4 * -(-params["output_width"] // 4) + 2) * channels
-    fit = max((1 << 17) // (36 * (channels + columns) * rows), 1)
-    block = min(fit, -(-winograd_tiles(params) // rows)) * rows
-    return image + 36 * (block * (channels + columns) + 2 * 16)
-
-
-# What expressions may name beside parameters.
-DERIVED: Mapping[str, Callable[[Mapping[str, int | float]], int | float]] = {
-    "covered_pixels": covered_pixels,
-    "crowded_floats": crowded_floats,
-    "line_tiles": line_tiles,
-    "padded_pixels": padded_pixels,
-    "paired_floats": paired_floats,
-    "winograd_floats": winograd_floats,
-    "winograd_tiles": winograd_tiles,
-    "winograd_units": winograd_units,
 }
 
 
