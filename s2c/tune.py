@@ -32,7 +32,6 @@ ROUND_NANOSECONDS = 2_000_000  # that the calls of one candidate take in a round
 MOST_SECONDS = 600  # that timing may take
 BUFFERS = ("output", "input", "constants", "scratch")
 ROOM = 256  # bytes behind each
-LANGUAGE = "c"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def find_choices(graph: Graph, kernels: Kernels, target: Target, reproducible: b
     candidates = list(list_candidates(graph, kernels, target, 1 if reproducible else KERNELS))
     if not candidates:
         return {}
-    source = emit_bench(candidates)
+    source = emit_bench(candidates, target.language)
     path = cache_file(source, target)
     times = read_times(path, len(candidates))
     if times is None:
@@ -136,7 +135,7 @@ def time_all(source: str, target: Target) -> list[float]:
 # the program that times
 
 
-def emit_bench(candidates: Sequence[Candidate]) -> str:
+def emit_bench(candidates: Sequence[Candidate], language: str) -> str:
     """A main that calls every candidate on buffers of its size and prints the shortest time of each. Buffers
     are external: what is written into a static one that nobody reads, a compiler leaves out.
     """
@@ -146,14 +145,17 @@ def emit_bench(candidates: Sequence[Candidate]) -> str:
     most = {
         name: max(each.get(name, 0) for each in sizes) for name in ("output", "input", "constants", "scratch")
     }
-    calls = [emit_call(index, special) for index, special in enumerate(specials)]
+    calls = [
+        emit_call(index, special, len(candidates[index].step.inputs))
+        for index, special in enumerate(specials)
+    ]
     return "\n".join(
         (
             "#define _POSIX_C_SOURCE 200809L",
             "#include <stdint.h>",
             "#include <stdio.h>",
             "#include <time.h>\n",
-            *paste_sources(folder("kernels") / LANGUAGE, ["float_mode.h"], kernels),
+            *paste_sources(folder("kernels") / language, ["float_mode.h"], kernels),
             *(emit_specialisation(each) for each in specials),
             *(f"unsigned char {name}[{most[name] + ROOM}] S2C_ALIGNED(64);" for name in BUFFERS),
             *calls,
@@ -227,10 +229,10 @@ def buffer_bytes(step: Step) -> Mapping[str, int]:
     }
 
 
-def emit_call(index: int, special: Specialisation) -> str:
-    """Constants share one buffer, as inputs do: what is only read may be the same."""
+def emit_call(index: int, special: Specialisation, inputs: int) -> str:
+    """Constants share one buffer, as inputs do: what is only read may be the same. inputs: how many."""
     pointers = [each for each in special.kernel.arguments if each.pointer]
-    names = [place_of(at, each.name, special.kernel) for at, each in enumerate(pointers)]
+    names = [place_of(at, each.name, inputs) for at, each in enumerate(pointers)]
     operands = [
         f"({declaration(each, at == 0).rsplit('*', 1)[0]}*)(void *){name}"
         for at, (each, name) in enumerate(zip(pointers, names, strict=True))
@@ -238,12 +240,13 @@ def emit_call(index: int, special: Specialisation) -> str:
     return f"static void call_{index}(void)\n{{\n    {special.function}({', '.join(operands)});\n}}\n"
 
 
-def place_of(at: int, name: str, kernel: Kernel) -> str:
+def place_of(at: int, name: str, inputs: int) -> str:
+    """Of a pointer argument: the output stands first, then the inputs, scratch and the constants."""
     if at == 0:
         return "output"
-    if name == "scratch":
-        return "scratch"
-    return "input" if name in ("input", "addend", "a", "b") or name in kernel.in_place else "constants"
+    if at <= inputs:
+        return "input"
+    return "scratch" if name == "scratch" else "constants"
 
 
 # in the manifest

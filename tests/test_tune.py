@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from onnx import helper
 from onnx_models import model_of
 
 import s2c
-from s2c import tune
+from s2c import extents, tune
 from s2c.driver import compile_model, make_request
+from s2c.resources import folder
 from s2c.steps import Choice
-from s2c.tiles import MOST_ROWS, PANEL, Tile, Vectors, Work, cheapest_tiles
+from s2c.tiles import MOST_ROWS, MOST_VECTORS, PANEL, Tile, Vectors, Work, cheapest_tiles
 from s2c.verify import verify
 
 AVX512, AVX2, SSE = Vectors(64, 32), Vectors(32, 16), Vectors(16, 16)
@@ -55,6 +57,23 @@ def test_rows_left_over_count_as_whole_tiles_where_they_are_computed_so() -> Non
     """16 rows in two tiles of 8, not one of 12 and one of which a third is wasted."""
     assert cheapest_tiles(Work(16, 32, 64, is_whole=True), AVX512, 1) == [Tile(8, 32)]
     assert cheapest_tiles(Work(16, 32, 64), AVX512, 1) == [Tile(12, 32)]
+
+
+@pytest.mark.parametrize("name", ["APART", "BLOCK_FLOATS", "CHUNK_FLOATS", "CROWDED", "MANY_TILES"])
+def test_extents_are_those_of_the_kernels(name: str) -> None:
+    assert macro(name) == getattr(extents, name)
+
+
+def test_tiles_are_those_of_the_kernels() -> None:
+    assert (macro("PANEL"), macro("MOST_ROWS"), macro("MOST_VECTORS")) == (PANEL, MOST_ROWS, MOST_VECTORS)
+
+
+def macro(name: str) -> int:
+    """What the only definition of S2C_<name> says: a number, or one shifted left."""
+    files = (folder("kernels") / "c" / "lib").glob("*.h")
+    texts = "".join(path.read_text(encoding="utf-8") for path in files)
+    (found,) = re.findall(rf"^#define S2C_{name} \(?(\d+)(?: << (\d+))?", texts, re.MULTILINE)
+    return int(found[0]) << int(found[1] or 0)
 
 
 # timing
