@@ -20,15 +20,16 @@ from s2c.emit.text import identifier
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
-from s2c.kernel import first_fitting, usable_kernels
+from s2c.kernel import usable_kernels
 from s2c.ops import OPS
 from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
 from s2c.passes.use_bf16 import use_bf16
 from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
+from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
 from s2c.state import keep_states, last_pairs
-from s2c.steps import NO_CHOICES, Choices, Kernels, chain_keys, chain_params, dtype_key
+from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
 from s2c.target import Target, load_target
 from s2c.tune import find_choices
 
@@ -46,10 +47,7 @@ STAGES = (
 )
 
 
-PRECISIONS = ("f32", "bf16")
 MOST_THREADS = 64
-LEAST_ROUNDED = 10_000  # MACs of a contraction that gains more than rounding its input costs
-MOST_FILTERED = 1 << 18  # weights of a convolution by Winograd's filtering, which reads four times as many
 
 
 @dataclass(frozen=True)
@@ -153,15 +151,6 @@ def choices_text(choices: Choices) -> list[str]:
     return [f"{key}: {each}" for key, each in sorted(choices.items())]
 
 
-def refuse_precision(target: Target, precision: str) -> None:
-    if precision not in PRECISIONS:
-        raise error("--precision", f"one of {', '.join(PRECISIONS)}", precision, "name one of these")
-    if precision != "f32" and precision not in target.features:
-        wanted = f"a target with {precision} instructions"
-        do = "leave it out, or compile for host on a processor with AVX512-BF16"
-        raise error("--precision", wanted, f"{target.name}, which has none here", do)
-
-
 def kernels_of(target: Target) -> Kernels:
     """The target's kernels, those for an element type that it does not run left out."""
     kernels = usable_kernels(target.language, target.features)
@@ -192,20 +181,6 @@ def analyse_model(request: Request) -> Iterator[tuple[str, Graph]]:
         yield stage
     if request.precision == "bf16":
         yield "use_bf16", use_bf16(graph, lambda node: gains_by_bf16(node, kernels))
-
-
-def gains_by_bf16(node: Node, kernels: Kernels) -> bool:
-    """Whether there is a kernel for a contraction, in its chain, and no better one for floats: Winograd's
-    filtering saves more, unless its weights are so many that reading them takes longer."""
-    if OPS[node.op].macs(node) < LEAST_ROUNDED:
-        return False
-    before = node.inputs[0]
-    chain = (before, node) if before.op == "window" else (node,)
-    half = (*chain[:-1], node.with_attrs(precision="bf16"))
-    params = chain_params(chain)
-    plain, found = (first_fitting(kernels, chain_keys(each)[0], params) for each in (chain, half))
-    is_filtered = plain is not None and plain.packs["weight"].name == "winograd"
-    return found is not None and not (is_filtered and node.attrs["weight"].size <= MOST_FILTERED)
 
 
 def compile_model(request: Request, checked: bool = False) -> Compilation:

@@ -443,7 +443,7 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "driver.py:refuse_precision",
+    "precision.py:refuse_precision",
     "--precision: wanted one of f32, bf16, found f16; name one of these",
 )
 def _(folder: Path) -> object:
@@ -451,7 +451,7 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "driver.py:refuse_precision",
+    "precision.py:refuse_precision",
     "--precision: wanted a target with bf16 instructions, found cortex-m4, which has none here; leave it "
     "out, or compile for host on a processor with AVX512-BF16",
 )
