@@ -16,8 +16,9 @@ from s2c.resources import folder
 
 ANY = "any"  # of a kernel that moves elements of any dtype
 DTYPE_NAMES = (*DTYPES, ANY)
-EXTENSIONS: Mapping[str, str] = {"c": "c"}
+EXTENSIONS: Mapping[str, str] = {"c": "c", "verilog": "v"}
 FIELD = re.compile(r"^\s*(in place|scratch|where|needs|pack|tile|split): (.*?)\s*(?:\*/)?$", re.MULTILINE)
+COMPUTES = re.compile(r"^\s*computes: (\w+)(?: in place (\w+))?(?: where (.*?))?$", re.MULTILINE)
 COMPARE = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -118,8 +119,7 @@ def evaluate_tree(tree: ast.expr, params: Mapping[str, int | float]) -> int | fl
 
 def parse_kernel(path: Path, text: str) -> Kernel:
     """path's stem is <op>[_<op>..]_<dtype>[_<dtype>][.<variant>]."""
-    words = path.stem.split(".")[0].split("_")
-    first = next(index for index, word in enumerate(words) if word in DTYPE_NAMES)
+    key = path.stem.split(".")[0]
     comment = text[: text.index("*/") + 2]
     fields: dict[str, str] = {}
     packs: dict[str, Packed] = {}
@@ -135,8 +135,8 @@ def parse_kernel(path: Path, text: str) -> Kernel:
     return Kernel(
         path=path,
         function=function,
-        stems=tuple(words[:first]),
-        dtypes=tuple(words[first:]),
+        stems=stems_of(key),
+        dtypes=dtypes_of(key),
         arguments=tuple(parse_argument(each) for each in signature.group(1).split(",")),
         in_place=tuple(fields.get("in place", "").replace(",", " ").split()),
         scratch=fields.get("scratch", ""),
@@ -160,10 +160,49 @@ def parse_argument(text: str) -> Argument:
     return Argument(words[-1], "*" in words, ctype)
 
 
+def parse_module(path: Path, text: str) -> list[Kernel]:
+    """A Verilog module's first comment has a line for each chain that it computes: `computes: <op>[_<op>..]_<dtype>
+    [in place <argument>] [where <condition>]`, the arguments being `a` and `b`."""
+    return [
+        Kernel(
+            path=path,
+            function=path.stem,
+            stems=stems_of(key),
+            dtypes=dtypes_of(key),
+            arguments=tuple(Argument(name, True, "int8_t") for name in ("output", "a", "b")),
+            in_place=tuple(in_place.split()),
+            scratch="",
+            where=where,
+            needs="",
+            packs={},
+            tile=(),
+            split="",
+        )
+        for key, in_place, where in COMPUTES.findall(text[: text.index("*/")])
+    ]
+
+
+def first_dtype(words: Sequence[str]) -> int:
+    return next(index for index, word in enumerate(words) if word in DTYPE_NAMES)
+
+
+def stems_of(key: str) -> tuple[str, ...]:
+    words = key.split("_")
+    return tuple(words[: first_dtype(words)])
+
+
+def dtypes_of(key: str) -> tuple[str, ...]:
+    words = key.split("_")
+    return tuple(words[first_dtype(words) :])
+
+
 @lru_cache
 def list_kernels(language: str) -> tuple[Kernel, ...]:
     paths = sorted((folder("kernels") / language).glob(f"*.{EXTENSIONS[language]}"))
-    return tuple(parse_kernel(path, path.read_text(encoding="utf-8")) for path in paths)
+    texts = [(path, path.read_text(encoding="utf-8")) for path in paths]
+    if language == "verilog":
+        return tuple(kernel for path, text in texts for kernel in parse_module(path, text))
+    return tuple(parse_kernel(path, text) for path, text in texts)
 
 
 def usable_kernels(language: str, features: Sequence[str]) -> Mapping[str, tuple[Kernel, ...]]:

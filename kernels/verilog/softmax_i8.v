@@ -1,0 +1,3 @@
+/* softmax on int8.
+   computes: softmax_i8 in place a
+*/
