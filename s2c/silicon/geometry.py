@@ -47,13 +47,11 @@ class Geometry:
     @property
     def is_inside(self) -> bool:
         """Whether no window reaches beyond its image."""
-        bottom = (self.output_height - 1) * self.stride_height + (self.kernel_height - 1) * self.dilation_height
+        bottom = (self.output_height - 1) * self.stride_height + (
+            self.kernel_height - 1
+        ) * self.dilation_height
         right = (self.output_width - 1) * self.stride_width + (self.kernel_width - 1) * self.dilation_width
-        return (
-            self.pad_top == self.pad_left == 0
-            and bottom < self.height
-            and right < self.width
-        )
+        return self.pad_top == self.pad_left == 0 and bottom < self.height and right < self.width
 
     @property
     def start(self) -> tuple[int, int]:

@@ -107,10 +107,9 @@ def read_spans(
 ) -> list[tuple[int, int]]:
     """Bytes of the arena that a step's results depend on, as first and behind the last."""
     assert back is not None
+    width = lanes.count if front.channelwise else 1 << front.merge
     if front.unit == Unit.TABLE:
         width = back.take
-    else:
-        width = lanes.count if front.channelwise else 1 << front.merge
     low, high = 0, width
     if front.image is not None:
         lines, row = front.image

@@ -11,7 +11,9 @@ from enum import IntEnum
 
 # Cycles after the one in which a step's address stands at the arena's read port.
 SUMMED = 5  # its accumulators hold it
-DRAINED = 6  # the drain register holds the tile that it ended, and the back half's fields are those of its call
+DRAINED = (
+    6  # the drain register holds the tile that it ended, and the back half's fields are those of its call
+)
 WRITTEN = 16  # its first results stand at the arena's write port
 READABLE = WRITTEN + 1  # a read of them may start
 FETCHED = 1  # cycles between one instruction's last step and the next one's wait

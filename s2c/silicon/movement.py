@@ -78,9 +78,7 @@ def schedule_region(call: Call, source: int, lanes: Lanes) -> list[Pair]:
         )
     source += params["source_offset"]
     target = call.output + params["target_offset"]
-    return [
-        copy_instruction(source + from_, target + to, inner, lanes) for from_, to in offsets(outer)
-    ]
+    return [copy_instruction(source + from_, target + to, inner, lanes) for from_, to in offsets(outer)]
 
 
 def merge_axes(axes: list[Axis]) -> list[Axis]:

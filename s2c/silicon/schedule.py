@@ -115,9 +115,7 @@ SCHEDULERS: Mapping[str, Callable[[Call, Lanes, Gathered], Pairs]] = {
 }
 
 
-def with_waits(
-    plan: Plan, lanes: Lanes, instructions: list[Instruction], gathered: Gathered
-) -> Schedule:
+def with_waits(plan: Plan, lanes: Lanes, instructions: list[Instruction], gathered: Gathered) -> Schedule:
     """Each instruction starts as early as no read and no write comes out of order."""
     clock = Clock(plan.arena_bytes, lanes)
     placed: list[Instruction] = []

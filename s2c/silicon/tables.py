@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from s2c.errors import error
-from s2c.ops.integer import scale
 from s2c.ops.arithmetic import ADD_LEFT_SHIFT
+from s2c.ops.integer import scale
 from s2c.plan import Call
 from s2c.silicon.datapath import Lanes
 from s2c.silicon.instructions import Back, Front, Params, Rounding, Unit, count_loops, make_loops
@@ -28,9 +28,7 @@ def schedule_map(call: Call, lanes: Lanes, tables: TableWords) -> tuple[Front, B
     return replace(front, words=tables.add(table)), back
 
 
-def schedule_add(
-    call: Call, lanes: Lanes, tables: TableWords, params: ParamWords
-) -> tuple[Front, Back]:
+def schedule_add(call: Call, lanes: Lanes, tables: TableWords, params: ParamWords) -> tuple[Front, Back]:
     """Each operand's scaled value from a table of its own; their sum is requantized as any other."""
     number = {name: int(value) for name, value in call.params.items()}
     if number["outer"] * number["inner"] != 1:
