@@ -255,6 +255,36 @@ def inspect_model(request: Request, depth: int | None, as_json: bool) -> None:
     typer.echo(summary.verdict(result))
 
 
+@app.command(help="What a model takes as a chip: cycles and memories for each number of lanes, and a page.")
+def lanes(
+    model: options.Model,
+    lanes: options.ChipLanes = None,
+    megahertz: options.Megahertz = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="OUT", help="A folder for the page and pictures.")
+    ] = None,
+    dim: options.Dims = None,
+    const: options.Consts = None,
+    as_json: options.Json = False,
+) -> None:
+    with reporting(as_json):
+        from s2c import driver, report
+        from s2c.silicon.page import describe_chips, write_chips
+        from s2c.silicon.survey import survey
+
+        dims, consts = parse_dims(dim or []), load_consts(const or [])
+        request = driver.make_request(model, "asic", dims=dims, consts=consts)
+        with report.spinner(f"scheduling {model.name}", as_json):
+            chips = survey(request, lanes, megahertz)
+        files = write_chips(output, chips) if output is not None else []
+        if as_json:
+            typer.echo(report.to_json(chips))
+            return
+        report.show(*describe_chips(chips))
+        if output is not None:
+            typer.echo(f"Written to {shlex.quote(str(output))}: {', '.join(path.name for path in files)}.")
+
+
 @app.command(help="Pack a compiled net as a wheel that pip installs and that needs only numpy.")
 def wheel(
     folder: options.Folder,

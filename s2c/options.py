@@ -48,6 +48,13 @@ Threads = Annotated[
     int,
     typer.Option(metavar="N", min=1, max=64, help="Threads that share the calls which are large enough."),
 ]
+ChipLanes = Annotated[
+    int | None,
+    typer.Option("--lanes", metavar="P", help="Of a chip: int8 products at once, a power of two. Default: 8."),
+]
+Megahertz = Annotated[
+    float | None, typer.Option("--mhz", metavar="F", help="A chip's clock, to turn cycles into microseconds.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # how far a net is pruned

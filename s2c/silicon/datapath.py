@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from s2c.errors import error
 
-LANES = tuple(1 << power for power in range(8))
+LANES = tuple(1 << power for power in range(9))
 LANES_PER_RESULT = 8  # a tile is drained in as many cycles
 
 
