@@ -161,8 +161,8 @@ def parse_argument(text: str) -> Argument:
 
 
 def parse_module(path: Path, text: str) -> list[Kernel]:
-    """A Verilog module's first comment has a line for each chain that it computes: `computes: <op>[_<op>..]_<dtype>
-    [in place <argument>] [where <condition>]`, the arguments being `a` and `b`."""
+    """A Verilog module's first comment has a line for each chain that it computes: `computes: <key> [in place
+    <argument>] [where <condition>]`, the arguments being `a` and `b`."""
     return [
         Kernel(
             path=path,

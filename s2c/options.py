@@ -50,7 +50,7 @@ Threads = Annotated[
 ]
 ChipLanes = Annotated[
     int | None,
-    typer.Option("--lanes", metavar="P", help="Of a chip: int8 products at once, a power of two. Default: 8."),
+    typer.Option("--lanes", metavar="P", help="Of a chip: products at once, a power of two. Default: 8."),
 ]
 Megahertz = Annotated[
     float | None, typer.Option("--mhz", metavar="F", help="A chip's clock, to turn cycles into microseconds.")

@@ -13,8 +13,8 @@ from s2c.silicon.schedule import Schedule, make_schedule
 
 @dataclass(frozen=True)
 class Span:
-    """An instruction on the front half. start, cycles: its steps. share: of its cycles' lanes that multiply what
-    the net needs."""
+    """An instruction on the front half. start, cycles: its steps. share: of its cycles' lanes that multiply
+    what the net needs."""
 
     layer: str
     unit: str

@@ -27,8 +27,8 @@ DPI = 160
 
 
 def draw_occupancy(axes: Axes, spans: Sequence[Span]) -> None:
-    """A bar for each layer, from its first to its last cycle; the part of its height that is filled is the part
-    of the lanes that multiply what the net needs. Units without lanes are thin."""
+    """A bar for each layer, from its first to its last cycle; the part of its height that is filled is the
+    part of the lanes that multiply what the net needs. Units without lanes are thin."""
     for row, span in enumerate(spans):
         colour = COLOURS[span.unit]
         axes.broken_barh([(span.start, span.cycles)], (row - 0.4, 0.8), color=colour, alpha=IDLE, linewidth=0)

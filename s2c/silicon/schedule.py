@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from s2c.errors import CompileError, Problem
+from s2c.errors import CompileError, Problem, error
 from s2c.plan import Call, Plan
 from s2c.silicon.contraction import schedule_average, schedule_contraction, schedule_most
 from s2c.silicon.datapath import Lanes, make_lanes
@@ -55,6 +55,7 @@ def make_schedule(plan: Plan, lanes: int) -> Schedule:
     instructions: list[Instruction] = []
     for index, call in enumerate(plan.calls):
         try:
+            refuse_constants(call)
             pairs = SCHEDULERS[call.kernel.key](call, chosen, gathered)
         except CompileError as problem:
             problems += problem.problems
@@ -67,6 +68,16 @@ def make_schedule(plan: Plan, lanes: int) -> Schedule:
     if problems:
         raise CompileError(tuple(problems))
     return with_waits(plan, chosen, instructions, gathered)
+
+
+def refuse_constants(call: Call) -> None:
+    if not all(isinstance(each, int) for each in call.inputs):
+        raise error(
+            call.layer,
+            "operands that the net computes, on this target",
+            "one that is constant",
+            "make it a bias of the layer before, or compile for cortex-m4 or host",
+        )
 
 
 @dataclass

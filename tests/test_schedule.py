@@ -1,0 +1,117 @@
+"""Schedules of a chip against the oracle and against what they promise; nothing is built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from chip import Chip
+from graphs import random_arrays, random_graph, seeded
+
+from s2c import oracle
+from s2c.driver import kernels_of
+from s2c.errors import CompileError
+from s2c.ir import Graph
+from s2c.ops import OPS
+from s2c.passes import CORE_PASSES
+from s2c.passes.lower import lower
+from s2c.plan import Plan, make_plan
+from s2c.silicon.instructions import Front, Unit, count_loops, make_loops, walk
+from s2c.silicon.occupancy import compare_lanes, least_lanes, spans
+from s2c.silicon.schedule import Schedule, make_schedule
+from s2c.steps import dtype_key
+from s2c.target import load_target
+
+SEEDS = range(60)
+LANES = (1, 2, 8, 16)
+
+
+def plan_for_chip(graph: Graph) -> Plan:
+    kernels = kernels_of(load_target("asic"))
+    graph = lower(graph, lambda node: f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in kernels)
+    for rewrite in CORE_PASSES:
+        graph = rewrite(graph)
+    return make_plan(graph, kernels)
+
+
+def schedules(seed: int) -> list[tuple[Graph, Schedule]]:
+    """Of a random net on several numbers of lanes; none where it has a layer that a chip refuses."""
+    graph = random_graph(seeded(seed), "i8", 6)
+    try:
+        plan = plan_for_chip(graph)
+        return [(graph, make_schedule(plan, lanes)) for lanes in LANES]
+    except CompileError:
+        return []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_schedules_equal_the_oracle(seed: int) -> None:
+    for graph, schedule in schedules(seed):
+        arrays = random_arrays(graph, seed)
+        wanted = oracle.run(graph, *arrays)
+        found = Chip(schedule, arrays).run()
+        for a, b in zip(wanted, found, strict=True):
+            np.testing.assert_array_equal(a, b, f"seed {seed}, {schedule.lanes.count} lanes")
+
+
+def test_most_random_nets_can_be_scheduled() -> None:
+    assert sum(bool(schedules(seed)) for seed in SEEDS) >= len(SEEDS) // 3
+
+
+def test_waits_are_needed() -> None:
+    """Starting one instruction a cycle earlier gives other outputs in some net."""
+    differing = 0
+    for seed in SEEDS:
+        for graph, schedule in schedules(seed)[2:3]:
+            arrays = random_arrays(graph, seed)
+            wanted = oracle.run(graph, *arrays)
+            early = replace(schedule, starts=tuple(start - 1 for start in schedule.starts))
+            hurried = [
+                replace(schedule, starts=(*schedule.starts[:at], *early.starts[at:]))
+                for at, each in enumerate(schedule.instructions)
+                if each.front.wait > 0
+            ]
+            for each in hurried:
+                found = Chip(each, arrays).run()
+                differing += not all(map(np.array_equal, wanted, found))
+    assert differing > 0
+
+
+@pytest.mark.parametrize("counts", [(3,), (1, 1), (2, 3, 4), (4, 1, 2, 3)])
+def test_walks_add_strides(counts: tuple[int, ...]) -> None:
+    levels = [(count, 1 << 4 * at, 3 * at, -at) for at, count in enumerate(counts)]
+    front = Front(Unit.MULTIPLY, 0, loops=make_loops(levels), tile_loops=count_loops(levels[:1]))
+    wanted = [
+        tuple(
+            sum(at * level[which] for at, level in zip(index[::-1], levels, strict=True))
+            for which in (1, 2, 3)
+        )
+        for index in product(*(range(count) for count in counts[::-1]))
+    ]
+    assert [(step.address, step.line, step.offset) for step in walk(front, 1 << 20)] == wanted
+
+
+def test_steps_follow_each_other() -> None:
+    """An instruction's cycles are those of its walk, and none begins before the one before has ended."""
+    for seed in SEEDS:
+        for _, schedule in schedules(seed):
+            behind = 0
+            for each, start in zip(schedule.instructions, schedule.starts, strict=True):
+                assert start >= behind + 2
+                behind = start + each.front.cycles - 1
+                if each.front.unit != Unit.SOFTMAX:
+                    assert [step.cycle for step in walk(each.front, 1 << 20)][-1] == each.front.cycles - 1
+            assert schedule.cycles > behind
+
+
+def test_lanes_to_choose_from() -> None:
+    plan = next(plan_for_chip(random_graph(seeded(seed), "i8", 6)) for seed in SEEDS if schedules(seed))
+    rows = compare_lanes(plan)
+    assert [row.cycles for row in rows] == sorted((row.cycles for row in rows), reverse=True)
+    assert least_lanes(plan, rows[2].cycles, "--latency") == rows[2].lanes
+    for row in rows:
+        schedule = make_schedule(plan, row.lanes)
+        assert sum(span.cycles for span in spans(schedule)) < row.cycles
+        assert all(0 <= span.share <= 1 for span in spans(schedule))
