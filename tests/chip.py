@@ -80,11 +80,11 @@ class Chip:
     def product(self, front: Front, step: Step, x: np.ndarray, index: int) -> np.ndarray:
         roms = self.schedule.roms
         if front.unit == Unit.TABLE:
-            return roms.tables[front.words + index][x + 128]
+            return np.asarray(roms.tables[front.words + index][x + 128])
         if front.unit == Unit.MOST or front.ones:
             return x
         taken = x if front.channelwise else x[np.arange(len(x)) & ((1 << front.merge) - 1)]
-        return taken * roms.weights[front.words + step.weight].astype(np.int64)
+        return np.asarray(taken * roms.weights[front.words + step.weight].astype(np.int64))
 
     def write(self, back: Back, tiles: list[tuple[int, np.ndarray]]) -> None:
         assert len(tiles) == back.tiles * back.rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -24,7 +25,7 @@ from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.steps import dtype_key
 from s2c.target import load_target
 
-SEEDS = range(60)
+SEEDS = range(40)
 LANES = (1, 2, 8, 16)
 
 
@@ -36,6 +37,7 @@ def plan_for_chip(graph: Graph) -> Plan:
     return make_plan(graph, kernels)
 
 
+@lru_cache(None)
 def schedules(seed: int) -> list[tuple[Graph, Schedule]]:
     """Of a random net on several numbers of lanes; none where it has a layer that a chip refuses."""
     graph = random_graph(seeded(seed), "i8", 6)
@@ -83,13 +85,9 @@ def test_waits_are_needed() -> None:
 def test_walks_add_strides(counts: tuple[int, ...]) -> None:
     levels = [(count, 1 << 4 * at, 3 * at, -at) for at, count in enumerate(counts)]
     front = Front(Unit.MULTIPLY, 0, loops=make_loops(levels), tile_loops=count_loops(levels[:1]))
-    wanted = [
-        tuple(
-            sum(at * level[which] for at, level in zip(index[::-1], levels, strict=True))
-            for which in (1, 2, 3)
-        )
-        for index in product(*(range(count) for count in counts[::-1]))
-    ]
+    strides = np.array(levels)[:, 1:]
+    indices = product(*(range(count) for count in counts[::-1]))
+    wanted = [tuple(np.array(index[::-1]) @ strides) for index in indices]
     assert [(step.address, step.line, step.offset) for step in walk(front, 1 << 20)] == wanted
 
 
@@ -109,9 +107,9 @@ def test_steps_follow_each_other() -> None:
 def test_lanes_to_choose_from() -> None:
     plan = next(plan_for_chip(random_graph(seeded(seed), "i8", 6)) for seed in SEEDS if schedules(seed))
     rows = compare_lanes(plan)
-    assert [row.cycles for row in rows] == sorted((row.cycles for row in rows), reverse=True)
-    assert least_lanes(plan, rows[2].cycles, "--latency") == rows[2].lanes
     for row in rows:
+        fitting = [each.lanes for each in rows if each.cycles <= row.cycles]
+        assert least_lanes(plan, row.cycles, "--latency") == fitting[0]
         schedule = make_schedule(plan, row.lanes)
         assert sum(span.cycles for span in spans(schedule)) < row.cycles
         assert all(0 <= span.share <= 1 for span in spans(schedule))
