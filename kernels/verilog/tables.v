@@ -3,4 +3,49 @@
    computes: map_i8 in place a
    computes: recenter_i8_u8 in place a
    computes: recenter_u8_i8 in place a
-*/
+   x and number, the table's, are those of a step in cycle t + 3; step and last in t + 5. Then `sums` are those of the tile up
+   to this step, RESULTS of them, of BITS each. */
+module s2c_tables #(
+    parameter RESULTS = 1,
+    parameter NUMBER = 1,
+    parameter WORDS = 256,
+    parameter ENTRY = 8,
+    parameter BITS = 9,
+    parameter FILE = ""
+) (
+    input wire clock,
+    input wire reset,
+    input wire [8*RESULTS-1:0] x,
+    input wire [NUMBER-1:0] number,
+    input wire step,
+    input wire last,
+    output wire [BITS*RESULTS-1:0] sums
+);
+    genvar result;
+    generate
+        for (result = 0; result < RESULTS; result = result + 1) begin : each
+            wire [ENTRY-1:0] stored;
+            reg [ENTRY-1:0] entry = 0;
+            reg [BITS-1:0] sum = 0;
+
+            s2c_rom #(
+                .WIDTH(ENTRY),
+                .WORDS(WORDS),
+                .ADDRESS(NUMBER + 8),
+                .FILE(FILE)
+            ) entries (
+                .clock(clock),
+                .address({number, ~x[8*result+7], x[8*result+:7]}),
+                .word(stored)
+            );
+
+            assign sums[BITS*result+:BITS] = sum + {{(BITS - ENTRY) {entry[ENTRY-1]}}, entry};
+
+            always @(posedge clock) begin
+                entry <= stored;
+                if (reset | last) sum <= 0;
+                else if (step) sum <= sums[BITS*result+:BITS];
+            end
+        end
+    endgenerate
+endmodule

@@ -17,7 +17,7 @@ DRAINED = (
 WRITTEN = 16  # its first results stand at the arena's write port
 READABLE = WRITTEN + 1  # a read of them may start
 FETCHED = 1  # cycles between one instruction's last step and the next one's wait
-SOFTMAX_ROW = 72  # cycles of a softmax for each row, besides three for each value
+SOFTMAX_ROW = 68  # cycles of a softmax for each row, besides three for each value
 
 
 class Unit(IntEnum):
@@ -25,6 +25,7 @@ class Unit(IntEnum):
     MOST = 1  # lanes keep the largest; of one value, that is a copy
     TABLE = 2  # results are sums of table entries
     SOFTMAX = 3  # a unit of its own
+    SEND = 4  # steps read an output; the emitted program ends with these
 
 
 class Params(IntEnum):

@@ -12,7 +12,7 @@ from s2c.plan import Call, Plan
 from s2c.silicon.contraction import schedule_average, schedule_contraction, schedule_most
 from s2c.silicon.datapath import Lanes, make_lanes
 from s2c.silicon.hazards import Clock
-from s2c.silicon.instructions import Back, Front, Instruction, Unit
+from s2c.silicon.instructions import Back, Front, Instruction, Rounding, Unit
 from s2c.silicon.movement import schedule_gather, schedule_insert, schedule_max, schedule_relu
 from s2c.silicon.tables import schedule_add, schedule_map
 from s2c.silicon.words import ParamWords, TableWords, WeightWords
@@ -62,12 +62,17 @@ def make_schedule(plan: Plan, lanes: int) -> Schedule:
             continue
         macs = [call.macs, *(0 for _ in pairs[1:])]
         instructions += [
-            Instruction(call.layer, index, front, back, count)
+            Instruction(call.layer, index, front, scaled(back, gathered.params), count)
             for (front, back), count in zip(pairs, macs, strict=True)
         ]
     if problems:
         raise CompileError(tuple(problems))
     return with_waits(plan, chosen, instructions, gathered)
+
+
+def scaled(back: Back | None, params: ParamWords) -> Back | None:
+    """With a word of parameters, where it names no rounding."""
+    return params.place_unscaled(back) if back and back.rounding == Rounding.NONE else back
 
 
 def refuse_constants(call: Call) -> None:

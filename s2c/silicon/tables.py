@@ -81,7 +81,7 @@ def table_instruction(call: Call, lanes: Lanes, operands: int) -> tuple[Front, B
         address=first,
         loops=make_loops(levels),
         tile_loops=count_loops(levels[:1]),
-        row_loops=count_loops(levels),
+        row_loops=count_loops(levels[:1]),
     )
     back = Back(
         take=lanes.results,

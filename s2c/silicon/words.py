@@ -9,6 +9,8 @@ import numpy as np
 from s2c.plan import Call
 from s2c.silicon.instructions import Back, Params
 
+UNSCALED = 1 << 30
+
 
 @dataclass
 class WeightWords:
@@ -51,6 +53,7 @@ class ParamWords:
 
     results: int
     words: list[np.ndarray] = field(default_factory=list)  # [3, words, results]
+    unscaled: Back | None = None  # that has the word of results that are not scaled
 
     def place(self, back: Back, call: Call, index: np.ndarray, step: Params) -> Back:
         """index: [words, up to results], which of the call's outputs a result is, or -1 for none; where the
@@ -63,6 +66,14 @@ class ParamWords:
         """A word for a call whose results have no bias and one multiplier."""
         word = np.array([0, multiplier, shift]).reshape(3, 1, 1)
         return self.add(back, np.repeat(word, self.results, axis=2), Params.HOLD)
+
+    def place_unscaled(self, back: Back) -> Back:
+        """The multiplier and shift that give a result as it is, where the product loses 30 bits and is not
+        rounded."""
+        if self.unscaled is None:
+            self.unscaled = self.place_one(back, UNSCALED, 0)
+        kept = self.unscaled
+        return replace(back, params=kept.params, multiplier=kept.multiplier, shift=kept.shift)
 
     def add(self, back: Back, words: np.ndarray, step: Params) -> Back:
         first = sum(each.shape[1] for each in self.words)
