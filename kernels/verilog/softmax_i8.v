@@ -165,7 +165,7 @@ module s2c_softmax_i8 #(
     reg signed [31:0] product = 0;
     reg signed [31:0] x_guess = 0;
     reg signed [31:0] rest = 0;
-    reg [2:0] within = 0;
+    reg [2:0] tick = 0;
     reg [2:0] step = 0;
     wire [31:0] half = {1'b0, total[31:1]};
     wire [30:0] factor = x_guess[30] ? 31'h7fffffff : {x_guess[29:0], 1'b0};
@@ -173,12 +173,12 @@ module s2c_softmax_i8 #(
 
     always @(posedge clock) begin
         if (phase != INVERT || cycle < NORMAL) begin
-            within <= 0;
+            tick <= 0;
             step <= 0;
-        end else if (within == 4) begin
-            within <= 0;
+        end else if (tick == 4) begin
+            tick <= 0;
             step <= step + 1'b1;
-        end else within <= within + 1'b1;
+        end else tick <= tick + 1'b1;
 
         if (phase != INVERT) begin
             a <= {1'b0, power};
@@ -195,7 +195,7 @@ module s2c_softmax_i8 #(
         whole <= $signed({{17{low[47]}}, low[47:16]}) + $signed({high[47], high});
         product <= nudged[46:15];
 
-        if (phase == INVERT && within == 4) begin
+        if (phase == INVERT && tick == 4) begin
             if (step == 0) x_guess <= HALF_OF_48_17 + product;
             else if (step[0]) rest <= 32'sd536870912 - product;
             else x_guess <= x_guess + {product[29:0], 2'b00};

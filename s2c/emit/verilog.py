@@ -55,7 +55,7 @@ def emit_verilog(schedule: Schedule, name: str, title: str) -> dict[str, str]:
     top = "\n".join([f"module {name} (\n{PORTS});", *chip.body(), "endmodule", ""])
     modules = [read_module(each) for each in module_names(top)]
     files[f"{name}.v"] = "\n".join(
-        [f"/* {title} */", "`default_nettype none", "", *modules, top, "`default_nettype wire", ""]
+        [f"/* {title} */", "`default_nettype none", "", top, *modules, "`default_nettype wire", ""]
     ).replace("s2c_", f"{name}_")
     for suffix in ("axi", "tb"):
         files[f"{name}.{suffix}.v"] = fill(read_module(suffix), chip)
