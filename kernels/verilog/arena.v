@@ -24,7 +24,7 @@ module s2c_arena #(
             s2c_bank #(
                 .ROWS(ROWS),
                 .ADDRESS(ADDRESS)
-            ) bytes (
+            ) memory (
                 .clock(clock),
                 .enable(enable),
                 .read_row(read_address),
@@ -64,14 +64,14 @@ module s2c_arena #(
 
             for (bank = 0; bank < BANKS; bank = bank + 1) begin : banks
                 localparam [TURN-1:0] OWN = bank;
-                wire read_behind = OWN < read_address[TURN-1:0];
-                wire write_behind = OWN < write_address[TURN-1:0];
+                wire read_behind = {1'b0, OWN} < {1'b0, read_address[TURN-1:0]};
+                wire write_behind = {1'b0, OWN} < {1'b0, write_address[TURN-1:0]};
                 wire [TURN-1:0] position = OWN - write_address[TURN-1:0];
 
                 s2c_bank #(
                     .ROWS(ROWS),
                     .ADDRESS(ADDRESS - TURN)
-                ) bytes (
+                ) memory (
                     .clock(clock),
                     .enable(enable),
                     .read_row(read_address[ADDRESS-1:TURN] + {{(ADDRESS - TURN - 1) {1'b0}}, read_behind}),

@@ -1,5 +1,6 @@
 /* The chip with the names of AXI-Stream: bytes, the inputs one after the other; tlast goes with the outputs' last byte. What
    tlast says of the inputs does not matter. */
+/* the file is named as the chip is */ /* verilator lint_off DECLFILENAME */
 `default_nettype none
 
 module s2c_chip_axi (

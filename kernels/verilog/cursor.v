@@ -10,21 +10,18 @@ module s2c_cursor #(
     input wire [WIDTH*LOOPS-1:0] strides,
     output reg [WIDTH-1:0] place
 );
-    wire [WIDTH*(LOOPS+1)-1:0] chosen;
+    reg [WIDTH-1:0] stride;
+    integer level;
 
-    assign chosen[WIDTH-1:0] = 0;
-
-    genvar level;
-    generate
-        for (level = 0; level < LOOPS; level = level + 1) begin : choose
-            assign chosen[WIDTH*(level+1)+:WIDTH] = chosen[WIDTH*level+:WIDTH]
-                | ({WIDTH{advance[level]}} & strides[WIDTH*level+:WIDTH]);
-        end
-    endgenerate
+    always @(*) begin
+        stride = 0;
+        for (level = 0; level < LOOPS; level = level + 1)
+            stride = stride | ({WIDTH{advance[level]}} & strides[WIDTH*level+:WIDTH]);
+    end
 
     initial place = 0;
 
     always @(posedge clock)
         if (load) place <= first;
-        else place <= place + chosen[WIDTH*LOOPS+:WIDTH];
+        else place <= place + stride;
 endmodule

@@ -9,11 +9,14 @@ module s2c_delay #(
     output wire [WIDTH-1:0] late
 );
     reg [WIDTH*CYCLES-1:0] held = 0;
-    wire [WIDTH*(CYCLES+1)-1:0] moved = {held, early};
 
     assign late = held[WIDTH*(CYCLES-1)+:WIDTH];
 
-    always @(posedge clock)
-        if (reset) held <= 0;
-        else held <= moved[WIDTH*CYCLES-1:0];
+    generate
+        if (CYCLES == 1) begin : once
+            always @(posedge clock) held <= reset ? 0 : early;
+        end else begin : several
+            always @(posedge clock) held <= reset ? 0 : {held[WIDTH*(CYCLES-1)-1:0], early};
+        end
+    endgenerate
 endmodule

@@ -23,37 +23,42 @@ module s2c_drain #(
     input wire [(ENTRY == 0 ? 1 : ENTRY)*RESULTS-1:0] entries,
     output wire [WIDTH*RESULTS-1:0] results
 );
-    localparam CYCLES = LANES / RESULTS;
-
     wire [WIDTH*RESULTS-1:0] heads;
-    wire [WIDTH*RESULTS*(FOLD+1)-1:0] levels;
-    wire [WIDTH*RESULTS*(FOLD+1)-1:0] chosen;
+    reg [WIDTH*RESULTS-1:0] added;
+    reg [WIDTH*RESULTS-1:0] chosen;
     reg [WIDTH*RESULTS-1:0] folded = 0;
+    integer level;
+    integer pair;
+
+    always @(*) begin
+        added = heads;
+        chosen = heads;
+        for (level = 1; level <= FOLD; level = level + 1)
+            for (pair = 0; pair < RESULTS >> level; pair = pair + 1) begin
+                added[WIDTH*pair+:WIDTH] = added[WIDTH*2*pair+:WIDTH] + added[WIDTH*(2*pair+1)+:WIDTH];
+                if (merge >= level[MERGE-1:0]) chosen[WIDTH*pair+:WIDTH] = added[WIDTH*pair+:WIDTH];
+            end
+    end
+
+    wire unused = &{1'b0, merge, begins, tables, entries, sums};
 
     genvar at;
-    genvar level;
     generate
         if (LANED != 0) begin : lanes
-            wire [BITS*RESULTS*(CYCLES+1)-1:0] moved;
+            reg [BITS*LANES-1:0] held = 0;
 
-            for (at = 0; at < CYCLES; at = at + 1) begin : group
-                reg [BITS*RESULTS-1:0] held = 0;
-                assign moved[BITS*RESULTS*at+:BITS*RESULTS] = held;
+            always @(posedge clock) if (load) held[BITS*(LANES-RESULTS)+:BITS*RESULTS] <= sums[BITS*(LANES-RESULTS)+:BITS*RESULTS];
 
-                if (at == CYCLES - 1) begin : hold
-                    always @(posedge clock) if (load) held <= sums[BITS*RESULTS*at+:BITS*RESULTS];
-                end else begin : shift
-                    always @(posedge clock)
-                        held <= load ? sums[BITS*RESULTS*at+:BITS*RESULTS]
-                                     : moved[BITS*RESULTS*(at+1)+:BITS*RESULTS];
-                end
+            for (at = 0; at < LANES - RESULTS; at = at + 1) begin : shift
+                always @(posedge clock)
+                    held[BITS*at+:BITS] <= load ? sums[BITS*at+:BITS] : held[BITS*(at+RESULTS)+:BITS];
             end
         end
 
         for (at = 0; at < RESULTS; at = at + 1) begin : head
             wire signed [WIDTH-1:0] lane;
             if (LANED != 0) begin : laned
-                wire signed [BITS-1:0] sum = lanes.moved[BITS*at+:BITS];
+                wire signed [BITS-1:0] sum = lanes.held[BITS*at+:BITS];
                 assign lane = {{(WIDTH - BITS + 1) {sum[BITS-1]}}, sum[BITS-2:0]};
             end else begin : none
                 assign lane = 0;
@@ -73,26 +78,6 @@ module s2c_drain #(
             end
         end
 
-        assign levels[WIDTH*RESULTS-1:0] = heads;
-        assign chosen[WIDTH*RESULTS-1:0] = heads;
-        for (level = 1; level <= FOLD; level = level + 1) begin : fold
-            localparam [MERGE-1:0] OWN = level;
-            for (at = 0; at < RESULTS; at = at + 1) begin : pair
-                if (at < RESULTS >> level) begin : sum
-                    assign levels[WIDTH*(RESULTS*level+at)+:WIDTH]
-                        = levels[WIDTH*(RESULTS*(level-1)+2*at)+:WIDTH]
-                        + levels[WIDTH*(RESULTS*(level-1)+2*at+1)+:WIDTH];
-                    assign chosen[WIDTH*(RESULTS*level+at)+:WIDTH] = merge >= OWN
-                        ? levels[WIDTH*(RESULTS*level+at)+:WIDTH]
-                        : chosen[WIDTH*(RESULTS*(level-1)+at)+:WIDTH];
-                end else begin : none
-                    assign levels[WIDTH*(RESULTS*level+at)+:WIDTH] = 0;
-                    assign chosen[WIDTH*(RESULTS*level+at)+:WIDTH]
-                        = chosen[WIDTH*(RESULTS*(level-1)+at)+:WIDTH];
-                end
-            end
-        end
-
         for (at = 0; at < RESULTS; at = at + 1) begin : result
             reg signed [WIDTH-1:0] held = 0;
             assign results[WIDTH*at+:WIDTH] = held;
@@ -108,5 +93,5 @@ module s2c_drain #(
         end
     endgenerate
 
-    always @(posedge clock) folded <= chosen[WIDTH*RESULTS*FOLD+:WIDTH*RESULTS];
+    always @(posedge clock) folded <= chosen;
 endmodule

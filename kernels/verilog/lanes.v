@@ -30,24 +30,20 @@ module s2c_lanes #(
     output wire [BITS*LANES-1:0] sums
 );
     genvar lane;
-    genvar level;
+    integer level;
     generate
         for (lane = 0; lane < LANES; lane = lane + 1) begin : each
-            wire [8*(WIDE+1)-1:0] picked;
+            reg [7:0] picked;
             reg signed [7:0] operand = 0;
             reg signed [7:0] weight = 0;
             reg signed [15:0] product = 0;
             reg signed [BITS-1:0] sum = 0;
             wire signed [BITS-1:0] total = sum + {{(BITS - 15) {product[15]}}, product[14:0]};
 
-            assign picked[7:0] = x[7:0];
-            for (level = 0; level < WIDE; level = level + 1) begin : pick
-                localparam FROM = lane & ((2 << level) - 1);
-                if (FROM < BYTES && (lane & (1 << level)) != 0) begin : other
-                    assign picked[8*(level+1)+:8] = spread[level] ? x[8*FROM+:8] : picked[8*level+:8];
-                end else begin : same
-                    assign picked[8*(level+1)+:8] = picked[8*level+:8];
-                end
+            always @(*) begin
+                picked = x[7:0];
+                for (level = 0; level < WIDE; level = level + 1)
+                    if (spread[level]) picked = x[8*((lane&((2<<level)-1))%BYTES)+:8];
             end
 
             if (MOST != 0) begin : keep_most
@@ -55,11 +51,12 @@ module s2c_lanes #(
                 wire [7:0] kept = higher ? product[7:0] : sum[7:0];
                 assign sums[BITS*lane+:BITS] = most ? {{(BITS - 7) {kept[7]}}, kept[6:0]} : total;
             end else begin : add
+                wire unused = &{1'b0, first, most};
                 assign sums[BITS*lane+:BITS] = total;
             end
 
             always @(posedge clock) begin
-                operand <= picked[8*WIDE+:8];
+                operand <= picked;
                 weight <= ones ? 8'sd1 : weights[8*lane+:8];
                 product <= $signed({{8{operand[7]}}, operand}) * $signed({{8{weight[7]}}, weight});
                 if (reset | last) sum <= 0;

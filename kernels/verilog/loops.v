@@ -21,10 +21,9 @@ module s2c_loops #(
         end
     endfunction
 
-    wire [LOOPS:0] below;
+    wire [LOOPS-1:0] below;
 
-    assign below[0] = step;
-    assign advance = below[LOOPS-1:0] & ~at_end;
+    assign advance = below & ~at_end;
 
     genvar level;
     generate
@@ -34,7 +33,8 @@ module s2c_loops #(
             reg [OWN-1:0] left = 0;
 
             assign at_end[level] = left == 0;
-            assign below[level+1] = below[level] & at_end[level];
+            if (level == 0) assign below[level] = step;
+            else assign below[level] = step & (&at_end[level-1:0]);
 
             always @(posedge clock)
                 if (load) left <= next_counts[FROM+:OWN];

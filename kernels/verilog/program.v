@@ -22,7 +22,7 @@ module s2c_program #(
         .WORDS(WORDS),
         .ADDRESS(POINTER),
         .FILE(FILE)
-    ) words (
+    ) instructions (
         .clock(clock),
         .address(pointer),
         .word(next)

@@ -101,6 +101,9 @@ module s2c_requantizer #(
 
     assign value = below ? lo : above ? hi : placed;
 
+    /* bits that are rounded away, or that no result reaches */
+    wire unused = &{1'b0, whole[WHOLE-1], whole[13:0], more[0], nudged, half[0], left_now};
+
     generate
         if (LEFT == 0) begin : straight
             always @(posedge clock) shifted <= wide_sum;
@@ -113,7 +116,7 @@ module s2c_requantizer #(
         sum <= wide_result + wide_bias;
         low <= wide_low * factor_low;
         high <= wide_high * factor_high;
-        thirty <= whole[WHOLE-1:14];
+        thirty <= whole[THIRTY+13:14];
         rounded <= twice ? more[THIRTY:1] : thirty;
         nudged <= together;
         moved <= common >>> amount_later;

@@ -13,6 +13,7 @@ module s2c_softmax_i8 #(
     parameter COUNT = 1,
     parameter NUMBER = 1,
     parameter WORDS = 256,
+    parameter INDEX = 8,
     parameter FILE = ""
 ) (
     input wire clock,
@@ -113,16 +114,17 @@ module s2c_softmax_i8 #(
     reg signed [7:0] highest = 0;
     reg [7:0] distance = 0;
     wire [30:0] stored;
+    wire [NUMBER+7:0] index_of_power = {number, distance};
     reg [30:0] power = 0;
 
     s2c_rom #(
         .WIDTH(31),
         .WORDS(WORDS),
-        .ADDRESS(NUMBER + 8),
+        .ADDRESS(INDEX),
         .FILE(FILE)
     ) powers (
         .clock(clock),
-        .address({number, distance}),
+        .address(index_of_power[INDEX-1:0]),
         .word(stored)
     );
 
@@ -170,6 +172,7 @@ module s2c_softmax_i8 #(
     wire [31:0] half = {1'b0, total[31:1]};
     wire [30:0] factor = x_guess[30] ? 31'h7fffffff : {x_guess[29:0], 1'b0};
     wire signed [48:0] nudged = whole + 49'sd16384;
+    wire unused = &{1'b0, low[15:0], nudged[48:47], nudged[14:0], power, index_of_power, result};
 
     always @(posedge clock) begin
         if (phase != INVERT || cycle < NORMAL) begin

@@ -9,6 +9,7 @@ module s2c_tables #(
     parameter RESULTS = 1,
     parameter NUMBER = 1,
     parameter WORDS = 256,
+    parameter INDEX = 8,
     parameter ENTRY = 8,
     parameter BITS = 9,
     parameter FILE = ""
@@ -24,6 +25,8 @@ module s2c_tables #(
     genvar result;
     generate
         for (result = 0; result < RESULTS; result = result + 1) begin : each
+            wire [NUMBER+7:0] index = {number, ~x[8*result+7], x[8*result+:7]};
+            wire unused = &{1'b0, index};
             wire [ENTRY-1:0] stored;
             reg [ENTRY-1:0] entry = 0;
             reg [BITS-1:0] sum = 0;
@@ -31,11 +34,11 @@ module s2c_tables #(
             s2c_rom #(
                 .WIDTH(ENTRY),
                 .WORDS(WORDS),
-                .ADDRESS(NUMBER + 8),
+                .ADDRESS(INDEX),
                 .FILE(FILE)
             ) entries (
                 .clock(clock),
-                .address({number, ~x[8*result+7], x[8*result+:7]}),
+                .address(index[INDEX-1:0]),
                 .word(stored)
             );
 

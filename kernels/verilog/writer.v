@@ -36,6 +36,8 @@ module s2c_writer #(
     wire [COLUMNS+COUNT-1:0] remaining = wide_left - {{COLUMNS{1'b0}}, written};
     wire [ADDRESS+COUNT-1:0] moved = {{COUNT{1'b0}}, place} + {{ADDRESS{1'b0}}, written};
 
+    wire unused = &{1'b0, moved[ADDRESS+COUNT-1:ADDRESS], remaining[COLUMNS+COUNT-1:COLUMNS], wide_left};
+
     assign single = left == {{(COLUMNS - 1) {1'b0}}, 1'b1};
 
     initial begin

@@ -35,6 +35,7 @@ from s2c.silicon.widths import Widths, find_widths
 DRAINED, REQUANTIZED = 5, 9  # cycles from a step to its tile's draining; from there to its bytes
 POWER_BITS = 31
 
+ONE_FILE = "/* one file holds all modules of a chip */ /* verilator lint_off DECLFILENAME */"
 PORTS = """\
     input wire clock,
     input wire reset,
@@ -55,7 +56,7 @@ def emit_verilog(schedule: Schedule, name: str, title: str) -> dict[str, str]:
     top = "\n".join([f"module {name} (\n{PORTS});", *chip.body(), "endmodule", ""])
     modules = [read_module(each) for each in module_names(top)]
     files[f"{name}.v"] = "\n".join(
-        [f"/* {title} */", "`default_nettype none", "", top, *modules, "`default_nettype wire", ""]
+        [f"/* {title} */", ONE_FILE, "`default_nettype none", "", top, *modules, "`default_nettype wire", ""]
     ).replace("s2c_", f"{name}_")
     for suffix in ("axi", "tb"):
         files[f"{name}.{suffix}.v"] = fill(read_module(suffix), chip)
@@ -268,7 +269,7 @@ class Chip:
             "BITS": f"{8 * len(bits)}'h{join_bits([(each, 8) for each in bits]):x}",
         }
         lines = [
-            wire(1, "start", "running", "step", "compute", "softmax_run", "softmax_last", "sending"),
+            wire(1, "start", "running", "step", "compute", self.softmax_run, "softmax_last", "sending"),
             wire(1, "first", "last", "opens", "pause", "enable", "occupied", "accept", "single"),
             wire(self.loops, "at_end", "advance"),
             wire(self.word, "word"),
@@ -317,7 +318,6 @@ class Chip:
             "fetch",
             "step",
             "compute",
-            "softmax_run",
         )
         more = ("sending", "first", "last", "opens", "word")
         return instance(
@@ -331,6 +331,7 @@ class Chip:
                 "tile_loops": together(self.front, "front_held", "of_tile", self.loops),
                 "row_loops": together(self.front, "front_held", "of_row", self.loops),
                 **fields,
+                "softmax_run": self.softmax_run,
                 **{each: each for each in (*same, *more)},
             },
         )
@@ -382,6 +383,10 @@ class Chip:
             "    assign out_data = x[7:0];",
         ]
 
+    @property
+    def softmax_run(self) -> str:
+        return "softmax_run" if Unit.SOFTMAX in self.units else "unused_softmax_run"
+
     def padding(self) -> list[str]:
         if not self.has_padding:
             return instance(
@@ -419,6 +424,7 @@ class Chip:
             "COUNT": self.sizes.count,
             "NUMBER": front["softmax_number"].width,
             "WORDS": len(self.roms["powers"][0]),
+            "INDEX": unsigned_bits(len(self.roms["powers"][0]) - 1),
             "FILE": self.file("powers"),
         }
         fields = {
@@ -500,6 +506,7 @@ class Chip:
             "RESULTS": results,
             "NUMBER": number,
             "WORDS": tables.size,
+            "INDEX": unsigned_bits(tables.size - 1),
             "ENTRY": self.entry,
             "BITS": self.entries,
             "FILE": self.file("tables"),
