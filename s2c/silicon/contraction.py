@@ -49,7 +49,7 @@ def schedule_dense(
 ) -> tuple[Front, Back]:
     """Lanes take `1 << merge` bytes of a run for each of several columns."""
     runs = find_runs(geometry, groups)
-    merge = choose_merge(lanes, runs, columns)
+    merge = choose_merge(lanes, runs, columns) if lanes.may_merge else 0
     steps = runs.steps(merge)
     tile_columns = lanes.count >> merge
     tiles = -(-columns // tile_columns)

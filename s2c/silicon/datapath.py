@@ -12,9 +12,11 @@ LANES_PER_RESULT = 8  # a tile is drained in as many cycles
 
 @dataclass(frozen=True)
 class Lanes:
-    """count: that multiply at once. results: that the back half writes at once."""
+    """count: that multiply at once. results: that the back half writes at once. may_merge: several may share a
+    result."""
 
     count: int
+    may_merge: bool = True
 
     @property
     def results(self) -> int:

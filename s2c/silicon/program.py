@@ -265,7 +265,7 @@ def back_fields(schedule: Schedule, sizes: Sizes) -> list[Field]:
         make_field("last_cycle", CYCLE_BITS, of_calls(lambda each: each.beats * drained[each] - 1)),
         make_field("phase_mask", CYCLE_BITS, of_calls(lambda each: drained[each] - 1)),
         make_field("merge", merge, of_calls(lambda each: each.merge)),
-        unsigned_field("params", of_calls(lambda each: each.params)),
+        make_field("params", unsigned_bits(len(schedule.roms.bias) - 1), of_calls(lambda each: each.params)),
         flag("by_beat", of_calls(lambda each: each.params_step == Params.BEAT)),
         flag("by_row", of_calls(lambda each: each.params_step == Params.ROW)),
         make_field("zero", 8, of_calls(lambda each: each.zero)),

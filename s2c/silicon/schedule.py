@@ -17,6 +17,8 @@ from s2c.silicon.movement import schedule_gather, schedule_insert, schedule_max,
 from s2c.silicon.tables import schedule_add, schedule_map
 from s2c.silicon.words import ParamWords, TableWords, WeightWords
 
+WORTH_BANKS = 1.02
+
 
 @dataclass(frozen=True)
 class Roms:
@@ -48,9 +50,19 @@ class Schedule:
 
 
 def make_schedule(plan: Plan, lanes: int) -> Schedule:
-    """Raises CompileError naming each layer that the datapath cannot compute."""
-    chosen = make_lanes(lanes)
-    gathered = Gathered(WeightWords(lanes), ParamWords(chosen.results), TableWords(), TableWords())
+    """Raises CompileError naming each layer that the datapath cannot compute. Lanes share results where that saves
+    cycles; if it is nearly none, and nothing else wants several bytes at once, they do not: then the arena is one
+    memory of bytes, without shifters before and behind it."""
+    shared = schedule_calls(plan, make_lanes(lanes))
+    fronts = [each.front for each in shared.instructions]
+    if any(each.channelwise for each in fronts) or not any(each.merge for each in fronts):
+        return shared
+    alone = schedule_calls(plan, replace(make_lanes(lanes), may_merge=False))
+    return alone if alone.cycles <= shared.cycles * WORTH_BANKS else shared
+
+
+def schedule_calls(plan: Plan, chosen: Lanes) -> Schedule:
+    gathered = Gathered(WeightWords(chosen.count), ParamWords(chosen.results), TableWords(), TableWords())
     problems: list[Problem] = []
     instructions: list[Instruction] = []
     for index, call in enumerate(plan.calls):
