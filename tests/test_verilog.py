@@ -1,0 +1,213 @@
+"""Emitted Verilog in Icarus and Verilator: outputs equal the oracle's, cycles the schedule's, for whatever input."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import QUANT, mixed_arrays, random_arrays, single, tensor
+from nets import data
+from test_schedule import LANES, SEEDS, plan_for_chip, schedules
+
+from s2c import oracle
+from s2c.driver import compile_model, make_request
+from s2c.emit.verilog import emit_verilog
+from s2c.ir import Graph
+from s2c.ops import make
+from s2c.ops.softmax import RESULT
+from s2c.silicon.instructions import Rounding, Unit
+from s2c.silicon.schedule import SCHEDULERS, Schedule, make_schedule
+from s2c.silicon.simulators import SIMULATORS, execute
+
+QUICK = ((5, 8), (14, 8), (19, 2), (25, 8), (27, 8), (29, 1), (31, 2), (36, 16))  # seed, lanes
+WHOLE = {
+    "ad01": "mlperf_tiny/ad01_int8.tflite",
+    "kws": "mlperf_tiny/kws_ref_model.tflite",
+    "resnet8": "mlperf_tiny/pretrainedResnet_quant.tflite",
+    "sww": "mlperf_tiny/str_ww_ref_model.tflite",
+    "vww": "mlperf_tiny/vww_96_int8.tflite",
+}
+
+
+def need(simulator: str) -> None:
+    missing = SIMULATORS[simulator].missing()
+    if missing:
+        pytest.skip(f"{simulator} is not installed: {missing}")
+
+
+def emitted(schedule: Schedule, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in emit_verilog(schedule, "net", "a net of the tests").items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def stored(arrays: tuple[np.ndarray, ...]) -> bytes:
+    return b"".join(each.tobytes() for each in arrays)
+
+
+def adversarial(graph: Graph) -> list[tuple[np.ndarray, ...]]:
+    """What is drawn, edges among it, and the least and the largest value everywhere."""
+    ends = [
+        tuple(
+            np.full(each.type.shape, end(np.iinfo(each.type.numpy)), each.type.numpy) for each in graph.inputs
+        )
+        for end in (lambda kind: kind.min, lambda kind: kind.max)
+    ]
+    return [random_arrays(graph), mixed_arrays(graph, 1), *ends, random_arrays(graph, 2)]
+
+
+def check(graph: Graph, schedule: Schedule, folder: Path, simulator: str, stall: bool = False) -> None:
+    need(simulator)
+    runs = adversarial(graph)
+    wanted = [stored(oracle.run(graph, *arrays)) for arrays in runs]
+    work = folder / simulator
+    work.mkdir(parents=True)
+    inputs = [stored(arrays) for arrays in runs]
+    found = SIMULATORS[simulator].simulate(
+        emitted(schedule, folder), "net", work, inputs, len(wanted[0]), stall
+    )
+    assert found.outputs == wanted
+    assert set(found.cycles) == {schedule.cycles}
+
+
+@lru_cache(None)
+def by_hand() -> dict[str, Graph]:
+    """Nets of what random ones do not have."""
+    unsigned = tensor("x", 3, 5, quant=QUANT)
+    x = tensor("x", 3, 7, quant=QUANT)
+    back = make("recenter", (make("recenter", (unsigned,), "up"),), "down")
+    return {
+        "max": single(make("max", (x,), "most", size=7), x),
+        "recenter": single(back, unsigned),
+        "softmax": softmax(2, 10),
+        "softmax of one": softmax(3, 1),
+        "softmax of many": softmax(1, 200),
+    }
+
+
+def softmax(rows: int, size: int) -> Graph:
+    x = tensor("x", rows, size, quant=QUANT)
+    return single(make("softmax", (x,), "y", RESULT, beta=1.0), x)
+
+
+@pytest.mark.parametrize(("seed", "lanes"), QUICK)
+def test_random_nets(seed: int, lanes: int, tmp_path: Path) -> None:
+    graph, schedule = schedules(seed)[LANES.index(lanes)]
+    check(graph, schedule, tmp_path, "icarus", stall=seed % 2 == 1)
+
+
+@pytest.mark.parametrize("name", by_hand())
+def test_small_nets(name: str, tmp_path: Path) -> None:
+    graph = by_hand()[name]
+    check(graph, make_schedule(plan_for_chip(graph), 4), tmp_path, "icarus")
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_random_nets(seed: int, tmp_path: Path) -> None:
+    for graph, schedule in schedules(seed):
+        check(graph, schedule, tmp_path / str(schedule.lanes.count), "icarus", stall=seed % 2 == 0)
+
+
+@pytest.mark.build
+@pytest.mark.parametrize(("seed", "lanes"), [(14, 8), (20, 16)])
+def test_random_nets_in_verilator(seed: int, lanes: int, tmp_path: Path) -> None:
+    graph, schedule = schedules(seed)[LANES.index(lanes)]
+    check(graph, schedule, tmp_path, "verilator", stall=True)
+
+
+def test_these_nets_hold_every_kernel_and_unit() -> None:
+    found = [schedule for seed in SEEDS for _, schedule in schedules(seed)]
+    found += [make_schedule(plan_for_chip(graph), 4) for graph in by_hand().values()]
+    assert {call.kernel.key for each in found for call in each.plan.calls} == set(SCHEDULERS)
+    instructions = [each for schedule in found for each in schedule.instructions]
+    assert {each.front.unit for each in instructions} == set(Unit) - {Unit.SEND}
+    assert {each.back.rounding for each in instructions if each.back} == set(Rounding)
+    assert any(each.front.image for each in instructions) and any(each.front.merge for each in instructions)
+
+
+@pytest.mark.build
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_nets(name: str, simulator: str, tmp_path: Path) -> None:
+    """On 8 lanes, and in Icarus, which is slow, on as many as make it short, with one input."""
+    plan = compile_model(make_request(data(WHOLE[name]), "asic")).plan
+    schedule = make_schedule(plan, 8 if simulator == "verilator" else 64)
+    need(simulator)
+    runs = adversarial(plan.graph)[: 5 if simulator == "verilator" else 1]
+    wanted = [stored(oracle.run(plan.graph, *arrays)) for arrays in runs]
+    inputs = [stored(arrays) for arrays in runs]
+    folder = emitted(schedule, tmp_path / "chip")
+    found = SIMULATORS[simulator].simulate(folder, "net", tmp_path, inputs, len(wanted[0]))
+    assert found.outputs == wanted
+    assert set(found.cycles) == {schedule.cycles}
+
+
+SHIM = """
+module net_shim (
+    input wire clock, input wire reset, input wire in_valid, output wire in_ready, input wire [7:0] in_data,
+    output wire out_valid, input wire out_ready, output wire [7:0] out_data, output wire busy
+);
+    wire last;
+    net_axi chip (clock, ~reset, in_valid, in_ready, in_data, out_valid, out_ready, out_data, last, busy);
+    always @(posedge clock) if (out_valid & out_ready) $display("%h%s", out_data, last ? "." : "");
+endmodule
+"""
+
+
+def test_axi_stream(tmp_path: Path) -> None:
+    """The same bytes, tlast with the last of each run."""
+    need("icarus")
+    graph, schedule = schedules(25)[0]
+    folder = emitted(schedule, tmp_path)
+    (folder / "shim.v").write_text(SHIM)
+    bench = (
+        (folder / "net.tb.v").read_text().replace("net chip", "net_shim chip").replace("$write", "$unseen")
+    )
+    (folder / "bench.v").write_text(
+        bench.replace('$unseen("%h", out_data);', "").replace('$unseen(" %0d\\n", cycle);', "")
+    )
+    runs = adversarial(graph)
+    lines = [f"{byte:02x}\n" for arrays in runs for byte in stored(arrays)]
+    (folder / "inputs.hex").write_text("".join(lines))
+    execute(["iverilog", "-g2001", "-o", "chip", "net.v", "net.axi.v", "shim.v", "bench.v"], folder)
+    text = execute(["vvp", "chip", "+inputs=inputs.hex", f"+runs={len(runs)}", "+stall"], folder)
+    found = [line.split() for line in text.splitlines() if line[:1] in "0123456789abcdef"]
+    wanted = [stored(oracle.run(graph, *arrays)) for arrays in runs]
+    assert "".join(byte for (byte,) in found) == "".join(f"{each.hex()}." for each in wanted)
+
+
+@pytest.mark.parametrize("tool", ["verilator", "icarus"])
+def test_no_warnings(tool: str, tmp_path: Path) -> None:
+    need(tool)
+    for seed, lanes in QUICK:
+        _, schedule = schedules(seed)[LANES.index(lanes)]
+        folder = emitted(schedule, tmp_path)
+        for top, files in (("net", ["net.v"]), ("net_axi", ["net.axi.v", "net.v"])):
+            verilator = ["verilator", "--lint-only", "-Wall", "--top-module", top, *files]
+            icarus = ["iverilog", "-g2001", "-Wall", "-t", "null", *files, "net.tb.v"]
+            command = verilator if tool == "verilator" else icarus
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stdout + done.stderr) == (0, ""), (seed, lanes)
+        shutil.rmtree(folder)
+
+
+def test_names_are_the_chips_own() -> None:
+    """So that two nets can share one."""
+    text = emit_verilog(schedules(14)[0][1], "net", "")["net.v"]
+    modules = [line.split()[1] for line in text.splitlines() if line.startswith("module ")]
+    assert all(each == "net" or each.startswith("net_") for each in modules) and "s2c_" not in text
+    assert len(set(modules)) == len(modules)
+
+
+def test_only_units_that_are_used() -> None:
+    """Of a map alone, no more than its tables."""
+    text = emit_verilog(schedules(29)[0][1], "net", "")["net.v"]
+    assert "module net_tables" in text
+    for name in ("softmax_i8", "padding", "lanes", "turn"):
+        assert f"module net_{name}" not in text
