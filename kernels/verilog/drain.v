@@ -40,7 +40,7 @@ module s2c_drain #(
             end
     end
 
-    wire unused = &{1'b0, merge, begins, tables, entries, sums};
+    wire unused = &{1'b0, load, merge, begins, tables, entries, sums};
 
     genvar at;
     generate

@@ -12,8 +12,8 @@ LANES_PER_RESULT = 8  # a tile is drained in as many cycles
 
 @dataclass(frozen=True)
 class Lanes:
-    """count: that multiply at once. results: that the back half writes at once. may_merge: several may share a
-    result."""
+    """count: that multiply at once. results: that the back half writes at once. may_merge: several may share
+    a result."""
 
     count: int
     may_merge: bool = True

@@ -50,9 +50,9 @@ class Schedule:
 
 
 def make_schedule(plan: Plan, lanes: int) -> Schedule:
-    """Raises CompileError naming each layer that the datapath cannot compute. Lanes share results where that saves
-    cycles; if it is nearly none, and nothing else wants several bytes at once, they do not: then the arena is one
-    memory of bytes, without shifters before and behind it."""
+    """Raises CompileError naming each layer that the datapath cannot compute. Lanes share results where that
+    saves cycles; if it is nearly none, and nothing else wants several bytes at once, they do not: then the
+    arena is one memory of bytes, without shifters before and behind it."""
     shared = schedule_calls(plan, make_lanes(lanes))
     fronts = [each.front for each in shared.instructions]
     if any(each.channelwise for each in fronts) or not any(each.merge for each in fronts):

@@ -44,8 +44,8 @@ class Simulator:
         output_bytes: int,
         stall: bool = False,
     ) -> Simulation:
-        """folder: what emit_verilog gave. inputs: of each inference, one input after the other. stall: bytes come and go
-        only in some cycles, as they may."""
+        """folder: what emit_verilog gave. inputs: of each inference, one input after the other. stall: bytes
+        come and go only in some cycles, as they may."""
         command = self.build(folder, name, work)
         path = work / "inputs"
         write_inputs(path, inputs)
@@ -71,7 +71,7 @@ def execute(command: Sequence[str], folder: Path) -> str:
 
 def build_verilator(folder: Path, name: str, work: Path) -> list[str]:
     main = resource("kernels") / "verilog" / "simulate.cpp"
-    options = ["--cc", "--exe", "--build", "-Wno-fatal", "-O3", "--x-assign", "fast", "--noassert"]
+    options = ["--cc", "--exe", "--build", "-Wall", "-O3", "--x-assign", "fast", "--noassert"]
     places = ["--top-module", name, "--prefix", "Vchip", "--Mdir", str(work), "-CFLAGS", "-O2"]
     execute(["verilator", *options, *places, str((folder / f"{name}.v").resolve()), str(main)], folder)
     return [str((work / "Vchip").resolve())]

@@ -17,8 +17,8 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Reach:
-    """Lowest and highest values, zero among them. lanes: of sums of products, in any order, and of what is kept;
-    entries: of sums of table entries; sums: of both with bias; shifted: of these, shifted left."""
+    """Lowest and highest values, zero among them. lanes: of sums of products, in any order, and of what is
+    kept; entries: of sums of table entries; sums: of both with bias; shifted: of these, shifted left."""
 
     lanes: Range = (0, 0)
     entries: Range = (0, 0)
