@@ -200,6 +200,11 @@ def unique(specials: Sequence[Specialisation]) -> Iterator[Specialisation]:
 
 def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel]) -> list[str]:
     """The text of the kernels, each preceded by the library files that it includes, every file once."""
+    return paste_files([*(root / "lib" / name for name in library), *(kernel.path for kernel in kernels)])
+
+
+def paste_files(paths: Sequence[Path]) -> list[str]:
+    """Their text, each preceded by the files that it includes, every file once."""
     pasted: set[Path] = set()
     parts: list[str] = []
 
@@ -216,10 +221,8 @@ def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel])
             body = body[: inner.start()] + inner.group(2).strip("\n") + "\n"
         parts.append(body)
 
-    for name in library:
-        paste((root / "lib" / name).resolve())
-    for kernel in kernels:
-        paste(kernel.path.resolve())
+    for path in paths:
+        paste(path.resolve())
     return [part.replace("#include <stdint.h>\n", "") for part in parts]
 
 
