@@ -75,6 +75,7 @@ def compile_model(
     threads: options.Threads = 1,
     precision: options.Precision = "f32",
     tune: options.Tune = False,
+    lanes: options.ChipLanes = None,
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -115,6 +116,7 @@ def compile_model(
             threads,
             precision,
             tune=tune,
+            lanes=lanes,
         )
         recipe = make_recipe(
             request,

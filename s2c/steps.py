@@ -104,7 +104,7 @@ def choose_kernels(graph: Graph, kernels: Kernels, choices: Choices = NO_CHOICES
             continue
         step = longest_step(chains(node, uses, longest), kernels, choices)
         if step is None:
-            problems.extend(no_kernel(node).problems)
+            problems.extend(no_kernel(node, kernels).problems)
             continue
         taken.update(step.nodes)
         steps.append(step)
@@ -146,9 +146,17 @@ def split(step: Step, threads: int) -> Step:
     return replace(step, parts=tuple(pairwise(bounds)))
 
 
-def no_kernel(node: Node) -> CompileError:
+def no_kernel(node: Node, kernels: Kernels) -> CompileError:
+    """Of a target whose kernels are for integers alone, floats are refused as such."""
     key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
-    return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
+    if "f32" not in dtype_key(node) or any("f32" in found[0].dtypes for found in kernels.values()):
+        return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
+    if node.op in ("quantize", "dequantize"):
+        what, do = ("input", "takes") if node.op == "quantize" else ("output", "gives")
+        found, do = f"{node.op}: a float {what}", f"cut the layer off, so that the net {do} int8"
+    else:
+        found, do = "floats", "quantize the net: --int8 --calibration FILE.npz, without --float-io"
+    return error(node.layer, "int8, all that this target computes with", found, do)
 
 
 def chain_keys(chain: Sequence[Node]) -> tuple[str, ...]:

@@ -106,6 +106,11 @@ class Target:
     tools: Mapping[str, Tool]
     library: LibraryFlags | None  # None: nothing on this target loads one
 
+    @property
+    def is_chip(self) -> bool:
+        """Whether a net becomes hardware, of which the built image is a model."""
+        return self.language == "verilog"
+
     def memory(self, name: str) -> Memory | None:
         return next((memory for memory in self.memories if memory.name == name), None)
 
@@ -159,7 +164,7 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
     fields["vectors"] = Vectors(**fields["vectors"]) if "vectors" in fields else SCALAR
     if fields["arch"] == "native":
         fields["features"] = tuple(each for each in fields["features"] if processor.has_feature(each))
-        fields["vectors"] = processor.vectors()
+        fields["vectors"] = SCALAR if fields["language"] == "verilog" else processor.vectors()
     memories = sorted(fields.pop("memory", {}).items())
     compilers = {
         key: Compiler(

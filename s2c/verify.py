@@ -16,6 +16,7 @@ from s2c.artifact import (
     CONSTS,
     GOLDEN,
     emit_files,
+    entry,
     golden_arrays,
     has_library,
     make_goldens,
@@ -109,7 +110,7 @@ def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
                 raise
             return conclude(manifest, None, [], [refused(problem)])
         image = program.image()
-        facts = analyse(image.path, image.object, f"{program.name}_run", target.arch)
+        facts = analyse(image.path, image.object, entry(program.name, target), target.arch)
         runs = try_inputs(program, compilation.reference, choose_inputs(compilation.reference, inputs), track)
         claims = [
             artifact_claim(folder, manifest, compilation, facts),
@@ -197,6 +198,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["threads"],
         flags["precision"],
         read_choices(flags["choices"]),
+        lanes=flags.get("lanes"),
     )
     return compile_model(request)
 

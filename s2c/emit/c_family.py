@@ -37,8 +37,10 @@ class Specialisation:
 # the header
 
 
-def emit_header(plan: Plan, name: str, title: str, checks_processor: bool = False) -> str:
-    """checks_processor: with <name>_supported."""
+def emit_header(
+    plan: Plan, name: str, title: str, checks_processor: bool = False, counts_cycles: bool = False
+) -> str:
+    """checks_processor: with <name>_supported; counts_cycles: with <name>_cycles."""
     upper = name.upper()
     lines = [
         f"/* {title} */",
@@ -67,6 +69,7 @@ def emit_header(plan: Plan, name: str, title: str, checks_processor: bool = Fals
         *(reset_lines(plan, name) if plan.states else ()),
         *(STAGES.format(name=name, upper=upper, **team_size(plan)).splitlines() if plan.stages else ()),
         *(SUPPORTED.format(name=name).splitlines() if checks_processor else ()),
+        *(CYCLES.format(name=name).splitlines() if counts_cycles else ()),
         "",
         "#ifdef __cplusplus",
         "}",
@@ -81,6 +84,12 @@ SUPPORTED = """
 /* 1 where this processor has the instructions that the compiler was told to use; where it is 0, a run
    would end in one that it lacks. */
 int32_t {name}_supported(void);
+"""
+
+
+CYCLES = """
+/* A run, too: the cycles that the chip takes for it, always as many. */
+int32_t {name}_cycles(void *arena);
 """
 
 
