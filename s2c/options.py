@@ -55,9 +55,6 @@ ChipLanes = Annotated[
 Megahertz = Annotated[
     float | None, typer.Option("--mhz", metavar="F", help="A chip's clock, to turn cycles into microseconds.")
 ]
-Megahertz = Annotated[
-    float | None, typer.Option(metavar="F", help="Of a chip's clock: its cycles become times.")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # how far a net is pruned

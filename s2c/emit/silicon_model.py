@@ -11,7 +11,7 @@ from s2c.emit.constants import define_array, define_large, is_large
 from s2c.emit.text import CTYPES, comment_text
 from s2c.resources import folder
 from s2c.silicon.datapath import Lanes
-from s2c.silicon.instructions import Back, Front, Instruction, Unit
+from s2c.silicon.instructions import SOFTMAX_ROW, Back, Front, Instruction, Unit
 from s2c.silicon.schedule import Roms, Schedule
 
 
@@ -60,7 +60,7 @@ def sizes(schedule: Schedule, arrays: dict[str, np.ndarray], has_softmax: bool) 
         "S2C_ARENA": schedule.plan.arena_bytes,
         "S2C_UNIFORM": int(schedule.roms.is_uniform),
         "S2C_ENTRY": CTYPES[tables.dtype.name],
-        **({"S2C_HAS_SOFTMAX": 1} if has_softmax else {}),
+        **({"S2C_SOFTMAX_CYCLES(size)": f"(3 * (size) + {SOFTMAX_ROW})"} if has_softmax else {}),
     }
 
 

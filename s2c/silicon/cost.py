@@ -8,6 +8,7 @@ import numpy as np
 
 from s2c.silicon.datapath import signed_bits
 from s2c.silicon.instructions import FETCHED, Front
+from s2c.silicon.occupancy import utilisation
 from s2c.silicon.schedule import Roms, Schedule
 
 
@@ -34,8 +35,7 @@ class ChipCost:
 
 def chip_cost(schedule: Schedule) -> ChipCost:
     macs = sum(each.macs for each in schedule.instructions)
-    lanes, cycles = schedule.lanes.count, schedule.cycles
-    return ChipCost(lanes, cycles, macs, macs / (lanes * cycles), rom_bits(schedule))
+    return ChipCost(schedule.lanes.count, schedule.cycles, macs, utilisation(schedule), rom_bits(schedule))
 
 
 def call_cycles(schedule: Schedule) -> list[int]:

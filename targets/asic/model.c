@@ -1,7 +1,7 @@
 /* The chip of kernels/verilog/README.md in C, clock by clock: the same reads, writes and results in the same cycles.
    A net's file has its program and ROMs below, and above it S2C_LANES, S2C_RESULTS (that come at once), S2C_LOOPS (that
-   an instruction may have), S2C_ARENA (bytes), S2C_UNIFORM (multiplier and shift stand in the instructions) and
-   S2C_ENTRY (the type of a table's entries).
+   an instruction may have), S2C_ARENA (bytes), S2C_UNIFORM (multiplier and shift stand in the instructions),
+   S2C_ENTRY (the type of a table's entries) and, where it has a softmax, S2C_SOFTMAX_CYCLES (of a row).
 
    What a step reads and what its tile adds up to is computed when the step is issued, since nothing that happens until
    it is drained can change it; it is seen in the cycle of the README. Results are requantized in the cycle in which
@@ -16,7 +16,6 @@ enum { S2C_NONE, S2C_TWICE, S2C_ONCE };
 /* Cycles from the step that ends a tile to its place in the drain register, and from there to the write port. */
 enum { S2C_DRAINED = 6, S2C_REQUANTIZED = 10 };
 enum { S2C_TILES = 16, S2C_BEATS = 16 }; /* places for those under way: a tile's is free once it is drained */
-enum { S2C_SOFTMAX_VALUE = 3, S2C_SOFTMAX_ROW = 72 };
 
 typedef struct {
     int32_t count, address, line, offset;
@@ -190,11 +189,11 @@ S2C_INLINE void s2c_advance(s2c_chip *chip)
 /* It has the arena to itself until it is done. */
 S2C_INLINE void s2c_run_softmax(s2c_chip *chip)
 {
-#ifdef S2C_HAS_SOFTMAX
+#ifdef S2C_SOFTMAX_CYCLES
     const s2c_front *const front = chip->front;
     softmax_i8((int8_t *)chip->arena + front->output, (const int8_t *)chip->arena + front->address,
                chip->roms->powers + (int64_t)front->words * 256, front->count, front->size);
-    chip->idle = front->count * (S2C_SOFTMAX_VALUE * front->size + S2C_SOFTMAX_ROW) - 1;
+    chip->idle = front->count * S2C_SOFTMAX_CYCLES(front->size) - 1;
 #endif
     chip->fetches = 1;
 }
