@@ -1,4 +1,4 @@
-"""Chips of int8 nets: cycles predicted, counted by the model in C, by Verilator and by Icarus; README's table.
+"""Chips of int8 nets: cycles predicted, counted by the model in C, by Verilator and by Icarus; README table.
 
 Each row is a JSON file in build/silicon/results. A row is written only if all outputs equal the oracle's, and
 all counts of cycles the prediction.

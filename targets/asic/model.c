@@ -21,7 +21,7 @@ typedef struct {
     int32_t count, address, line, offset;
 } s2c_loop;
 
-/* As in s2c/silicon/instructions.py; width: bytes that a step needs. S2C_END has nothing but its wait. */
+/* As in s2c/silicon/instructions.py; width: bytes that a step needs, a power of two. S2C_END has nothing but its wait. */
 typedef struct {
     int32_t unit, wait, gap, address, line, offset, width, padded, lines, row, value, ones, words, output,
         count, size;
@@ -83,7 +83,6 @@ typedef struct {
 S2C_INLINE void s2c_read(const s2c_chip *chip, int8_t *x)
 {
     const s2c_front *const front = chip->front;
-    const int32_t width = front->width;
     int32_t low = -chip->address;
     int32_t high = S2C_ARENA - chip->address;
     if (front->padded) {
@@ -92,12 +91,16 @@ S2C_INLINE void s2c_read(const s2c_chip *chip, int8_t *x)
         high = high < front->row - chip->offset ? high : front->row - chip->offset;
         high = is_inside ? high : 0;
     }
-    for (int32_t i = 0; i < S2C_LANES; i++) {
-        if (i >= width) {
-            x[i] = x[i - width];
-        } else {
-            x[i] = i >= low && i < high ? (int8_t)chip->arena[chip->address + i] : (int8_t)front->value;
+    if (low <= 0 && high >= front->width) {
+        for (int32_t i = 0; i < S2C_LANES; i++) {
+            x[i] = (int8_t)chip->arena[chip->address + (i & (front->width - 1))];
         }
+        return;
+    }
+    for (int32_t i = 0; i < S2C_LANES; i++) {
+        const int32_t byte = i & (front->width - 1);
+        const int32_t is_real = byte >= low && byte < high;
+        x[i] = (int8_t)(is_real ? chip->arena[chip->address + byte] : front->value);
     }
 }
 
@@ -389,11 +392,8 @@ S2C_INLINE int32_t s2c_run_chip(void *arena, const s2c_roms *roms, const s2c_fro
         chip.beats[i].is_there = 0;
     }
     do {
-        chip.cycle++;
-        const int32_t runs = s2c_clock_front(&chip);
         s2c_clock_back(&chip);
-        if (!runs) {
-            return chip.cycle;
-        }
-    } while (1);
+        chip.cycle++;
+    } while (s2c_clock_front(&chip));
+    return chip.cycle;
 }
