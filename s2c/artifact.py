@@ -31,6 +31,7 @@ from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header, emi
 from s2c.emit.rust import emit_rust
 from s2c.emit.silicon_model import emit_model
 from s2c.emit.text import comment_text
+from s2c.emit.verilog import emit_verilog
 from s2c.errors import error
 from s2c.image import Facts, analyse
 from s2c.inputs import random_inputs
@@ -109,6 +110,7 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
         "main.c": emit_main(plan, name, goldens, checked),
         "CMakeLists.txt": emit_cmake(name, bool(plan.stages), processor_flags(request)),
         f"{BUILD}/net.h": emit_net_header(plan, name, checked, schedule is not None),
+        **({} if schedule is None else emit_verilog(schedule, name, title)),
         **(emit_team(name) if plan.stages else {}),
     }
 
