@@ -29,7 +29,7 @@ from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
 from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
-from s2c.silicon.refusals import refuse_flags, refuse_states
+from s2c.silicon.refusals import refuse_flags, refuse_name, refuse_states
 from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
@@ -142,6 +142,8 @@ def make_request(
         found = f"{threads} for {target}, which has none"
         raise error("--threads", "1, or a target with threads", found, "leave it out, or compile for host")
     prefix = identifier(name, path)
+    if chosen.is_chip:
+        refuse_name(prefix)
     return Request(
         path,
         chosen,
