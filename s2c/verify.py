@@ -34,7 +34,7 @@ from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
 from s2c.program import Program
 from s2c.rounding import SAMPLES, SEED, compare_outputs, trace_rounding_again
-from s2c.silicon.claims import cycles_claim
+from s2c.silicon.claims import chip_claims
 from s2c.target import ProcessError, load_target
 from s2c.tune import read_choices
 
@@ -89,13 +89,15 @@ def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
             return conclude(manifest, None, [], [refused(problem)])
         image = program.image()
         facts = analyse(image.path, image.object, entry(program.name, target), target.arch)
-        runs = try_inputs(program, compilation.reference, choose_inputs(compilation.reference, inputs), track)
+        reference = compilation.reference
+        chosen = choose_inputs(reference, inputs)
+        runs = try_inputs(program, reference, chosen, track)
         claims = [
             artifact_claim(folder, manifest, compilation, facts),
             outputs_claim(runs),
             *threads_claims(manifest, runs),
             *(
-                [cycles_claim(manifest, runs), accumulators_claim(compilation)]
+                [*chip_claims(folder, manifest, reference, runs, chosen), accumulators_claim(compilation)]
                 if target.is_chip
                 else program_claims(manifest, compilation, facts, runs, target.emulated)
             ),
