@@ -146,16 +146,20 @@ def split(step: Step, threads: int) -> Step:
     return replace(step, parts=tuple(pairwise(bounds)))
 
 
+# What a target without floats finds of them, and what to do: at a net's ends, and elsewhere.
+BETWEEN: Mapping[str, tuple[str, str]] = {
+    "f32_i8": ("quantize, whose input is float", "cut it off the model, which then takes int8"),
+    "i8_f32": ("dequantize, whose output is float", "cut it off the model, which then gives int8"),
+}
+FLOATS = ("floats", "quantize the net: --int8 --calibration FILE.npz, without --float-io")
+
+
 def no_kernel(node: Node, kernels: Kernels) -> CompileError:
     """Of a target whose kernels are for integers alone, floats are refused as such."""
     key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
     if "f32" not in dtype_key(node) or any("f32" in found[0].dtypes for found in kernels.values()):
         return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
-    if node.op in ("quantize", "dequantize"):
-        what, do = ("input", "takes") if node.op == "quantize" else ("output", "gives")
-        found, do = f"{node.op}: a float {what}", f"cut the layer off, so that the net {do} int8"
-    else:
-        found, do = "floats", "quantize the net: --int8 --calibration FILE.npz, without --float-io"
+    found, do = BETWEEN.get(dtype_key(node).replace("u8", "i8"), FLOATS)
     return error(node.layer, "int8, all that this target computes with", found, do)
 
 
