@@ -445,6 +445,29 @@ def sweep(
         typer.echo(f"Written to {shlex.quote(str(output))}: sweep.html, sweep.csv, sweep.json.")
 
 
+@app.command(help="Synthesise a chip for a device: what it takes, how fast it is there, its bitstream.")
+def synth(
+    folder: options.Folder,
+    device: options.Device,
+    mhz: options.Mhz = None,
+    liberty: options.Liberty = None,
+    output: options.SynthFolder = None,
+    as_json: options.Json = False,
+) -> None:
+    with reporting(as_json):
+        from s2c import report
+        from s2c.silicon.devices import load_device
+        from s2c.silicon.resources import describe_synthesis
+        from s2c.silicon.synthesis import synthesise_artifact
+
+        with report.teller(as_json) as say:
+            result = synthesise_artifact(folder, load_device(device), mhz, liberty, output, say)
+        if as_json:
+            typer.echo(report.to_json(result))
+        else:
+            report.show(*describe_synthesis(result))
+
+
 @app.command(help="List which ops of each model format are read, and what they become.")
 def ops(as_json: options.Json = False) -> None:
     with reporting(as_json):

@@ -257,11 +257,11 @@ def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
     children: list[subprocess.Popen[str]] = []
     try:
         for command in commands:
-            children.append(start_compiler(command))
+            children.append(start_child(command))
         printed = [child.communicate()[0] for child in children]
     finally:
         for child in children:
-            stop_compiler(child)
+            stop_child(child)
     for command, child, text in zip(commands, children, printed, strict=True):
         if child.returncode != 0:
             raise error(
@@ -273,10 +273,11 @@ def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
     return "".join(printed)
 
 
-def start_compiler(command: Sequence[str]) -> subprocess.Popen[str]:
+def start_child(command: Sequence[str], folder: Path | None = None) -> subprocess.Popen[str]:
     """In a session of its own, so that what it starts can be stopped with it."""
     return subprocess.Popen(
         command,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -286,7 +287,7 @@ def start_compiler(command: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
-def stop_compiler(child: subprocess.Popen[str]) -> None:
+def stop_child(child: subprocess.Popen[str]) -> None:
     """If it still runs, we were interrupted, and it must not write into a folder that is being removed."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
