@@ -31,6 +31,7 @@ from s2c.ops.functions import FUNCTIONS
 from s2c.passes.lower import lower
 from s2c.plan import make_plan
 from s2c.program import BUILD
+from s2c.silicon.devices import DEVICES, find_commands, load_device
 from s2c.silicon.occupancy import least_lanes
 from s2c.silicon.refusals import refuse_states
 from s2c.silicon.schedule import make_schedule
@@ -54,6 +55,7 @@ ELSEWHERE = (
     "onnx_backend.py",
     "refusals.py",
     "report.py",
+    "silicon/synthesis.py",
     "torch_backend.py",
     "verify.py",
     "wheel.py",
@@ -945,6 +947,27 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return run_all("kws", [["sh", "-c", "echo no; exit 3"]])
+
+
+# chips
+
+
+@row(
+    "silicon/devices.py:load_device",
+    "--device: wanted one of ecp5-25k, ecp5-85k, ice40-up5k, generic, found ecp5; name one of these",
+)
+def _(folder: Path) -> object:
+    return load_device("ecp5")
+
+
+@row(
+    "silicon/devices.py:find_commands",
+    "--device ice40-up5k: wanted yosys, nextpnr-ice40 and icepack on the path, or from pip, found no yosys "
+    "and no nextpnr-ice40 and no icepack; pip install 's2c[silicon]'",
+)
+def _(folder: Path) -> object:
+    with patch("shutil.which", lambda program, path=None: None):
+        return find_commands(DEVICES["ice40-up5k"])
 
 
 @pytest.mark.parametrize(

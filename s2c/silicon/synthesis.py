@@ -160,10 +160,15 @@ def refuse_options(device: Device, mhz: float | None, liberty: Path | None) -> N
 
 def refuse_strange(output: Path) -> None:
     """Only what synthesise wrote is replaced."""
-    is_ours = not output.exists() or (output.is_dir() and (output / RESULT).is_file())
-    if not is_ours and not (output.is_dir() and not any(output.iterdir())):
+    if (output / RESULT).is_file() or not output.exists():
+        return
+    found = sorted(path.name for path in output.iterdir()) if output.is_dir() else ["a file of that name"]
+    if found:
         raise error(
-            f"-o {output}", "a new folder, or one that s2c synth wrote", "another", "name another folder"
+            f"-o {output}",
+            "a new folder, or one that s2c synth wrote",
+            ", ".join(found[:3]) + (" .." if len(found) > 3 else ""),
+            "name another folder",
         )
 
 
