@@ -207,14 +207,15 @@ def run_step(command: str, arguments: Sequence[str], work: Path, log: str) -> No
 
 def why(log: str) -> str:
     """The lines of a log that tell of errors, else the last ones."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    wrong = [line for line in lines if line.startswith("ERROR")]
+    lines = list(dict.fromkeys(line.strip() for line in log.splitlines() if line.strip()))
+    wrong = [line for line in lines if "ERROR:" in line]
     return " / ".join((wrong or lines)[-TAIL:])
 
 
 def yosys_arguments(name: str, device: Device, mhz: float, to_cells: bool) -> list[str]:
     steps = TO_CELLS if to_cells else device.family.synthesis
-    script = [f"read_verilog {name}.v", *steps, f"write_json {NETLIST}"]
+    # Deferred: modules are only elaborated with the parameters that they are given.
+    script = [f"read_verilog -defer {name}.v", *steps, f"write_json {NETLIST}"]
     text = "; ".join(script).format(name=name, picoseconds=picoseconds(mhz))
     return ["-q", "-l", "yosys.log", "-p", text]
 
