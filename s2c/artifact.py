@@ -29,13 +29,17 @@ from s2c.emit.c_family import emit_header, emit_source, specialisations
 from s2c.emit.cpp import emit_cpp
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header, emit_team
 from s2c.emit.rust import emit_rust
+from s2c.emit.silicon_model import emit_model
 from s2c.emit.text import comment_text
+from s2c.emit.verilog import emit_verilog
 from s2c.errors import error
 from s2c.image import Facts, analyse
 from s2c.inputs import random_inputs
 from s2c.ir import Node
 from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
 from s2c.readers import self_contained
+from s2c.silicon.cost import call_cycles, chip_cost
+from s2c.silicon.schedule import Schedule
 from s2c.target import Image, Target, build
 from s2c.tune import note_choices
 
@@ -75,7 +79,7 @@ def write_artifact(
     save_arrays(folder / GOLDEN, golden_arrays(goldens))
     keep_model(request, folder)
     image = build(request.target, folder, name, build_folder, request.cc)
-    facts = analyse(image.path, image.object, f"{name}_run", request.target.arch)
+    facts = analyse(image.path, image.object, entry(name, request.target), request.target.arch)
     refuse_overflow(request, compilation.plan.arena_bytes, facts)
     tidy(build_folder, image)
     manifest = make_manifest(compilation, facts)
@@ -93,16 +97,27 @@ def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str,
     name = request.name
     checked = request.target.checks_processor
     title = comment_text(f"{name}: compiled by s2c {version()} from {model_file(request)}")
+    schedule = compilation.schedule
+    if schedule is None:
+        source = emit_source(plan, name, title, request.target.language, checked, request.reproducible)
+    else:
+        source = emit_model(schedule, name, title)
     return {
-        f"{name}.h": emit_header(plan, name, title, checked),
-        f"{name}.c": emit_source(plan, name, title, request.target.language, checked, request.reproducible),
+        f"{name}.h": emit_header(plan, name, title, checked, schedule is not None),
+        f"{name}.c": source,
         f"{name}.hpp": emit_cpp(plan, name, title, checked),
         f"{name}.rs": emit_rust(plan, name, title, checked),
         "main.c": emit_main(plan, name, goldens, checked),
         "CMakeLists.txt": emit_cmake(name, bool(plan.stages), processor_flags(request)),
-        f"{BUILD}/net.h": emit_net_header(plan, name, checked),
+        f"{BUILD}/net.h": emit_net_header(plan, name, checked, schedule is not None),
+        **({} if schedule is None else emit_verilog(schedule, name, title)),
         **(emit_team(name) if plan.stages else {}),
     }
+
+
+def entry(name: str, target: Target) -> str:
+    """The function that the harness calls."""
+    return f"{name}_cycles" if target.is_chip else f"{name}_run"
 
 
 def note_processor(target: Target) -> dict[str, Any]:
@@ -229,7 +244,6 @@ def refuse_overflow(request: Request, arena_bytes: int, facts: Facts) -> None:
 
 def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
     request, plan = compilation.request, compilation.plan
-    specials = specialisations(plan, request.name)
     return {
         "manifest_version": MANIFEST_VERSION,
         "name": request.name,
@@ -248,6 +262,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "threads": request.threads,
             "precision": request.precision,
             "choices": note_choices(request.choices),
+            **({} if request.lanes is None else {"lanes": request.lanes}),
             "processor": note_processor(request.target),
             "sha256": request.digest(),
         },
@@ -279,12 +294,32 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "image_bytes": facts.image_bytes,
         "float_mode": float_mode(compilation),
         "kernels": sorted({call.kernel.name for call in plan.calls}),
-        "calls": [
-            {**asdict(cost.call_cost(call)), "function": special.function}
-            for call, special in zip(plan.calls, specials, strict=False)  # those of resets follow
-        ],
+        **({} if compilation.schedule is None else note_chip(compilation.schedule)),
+        "calls": note_calls(compilation),
         "certificate": certificate(compilation, facts),
     }
+
+
+def note_chip(schedule: Schedule) -> dict[str, Any]:
+    """What the chip costs; cycles of one inference."""
+    figures = chip_cost(schedule)
+    return {
+        "lanes": figures.lanes,
+        "cycles": figures.cycles,
+        "utilisation": figures.utilisation,
+        "rom_bits": asdict(figures.rom_bits),
+    }
+
+
+def note_calls(compilation: Compilation) -> list[dict[str, Any]]:
+    """What each call costs: with the name of its function, or, on a chip, with its cycles."""
+    plan, schedule = compilation.plan, compilation.schedule
+    costs = [asdict(cost.call_cost(call)) for call in plan.calls]
+    if schedule is not None:
+        cycles = call_cycles(schedule)
+        return [{**each, "cycles": count} for each, count in zip(costs, cycles, strict=True)]
+    specials = specialisations(plan, compilation.request.name)  # those of resets follow
+    return [{**each, "function": special.function} for each, special in zip(costs, specials, strict=False)]
 
 
 def describe_library(path: Path) -> dict[str, str]:

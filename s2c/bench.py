@@ -1,13 +1,18 @@
-"""An artifact to what it costs to run: latencies on the host, exact instructions on an emulated target."""
+"""An artifact to what it costs to run: latencies on the host, exact instructions on an emulated target, exact
+cycles of a chip.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from s2c.artifact import GOLDEN
+from s2c.errors import error
 from s2c.program import Program
 from s2c.target import load_target
 
@@ -46,12 +51,47 @@ class Instructions:
     layers: tuple[LayerCount, ...]
 
 
-def bench(folder: Path, calls: int) -> Latencies | Instructions:
-    """Runs the first golden inputs. calls: how many to time; an emulated target needs one."""
+@dataclass(frozen=True)
+class LayerCycles:
+    """utilisation: MACs / (lanes * cycles). microseconds: where a frequency is given."""
+
+    layer: str
+    kernel: str
+    macs: int
+    cycles: int
+    utilisation: float
+    microseconds: float | None
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Of one inference; predicted from the schedule, and those that the model counted; ends are those before
+    the first layer and behind the last."""
+
+    target: str
+    lanes: int
+    cycles: int
+    predicted: int
+    macs: int
+    ends: int
+    utilisation: float
+    megahertz: float | None
+    microseconds: float | None
+    layers: tuple[LayerCycles, ...]
+
+
+def bench(folder: Path, calls: int, megahertz: float | None = None) -> Latencies | Instructions | Cycles:
+    """Runs the first golden inputs. calls: how many to time; an emulated target and a chip need one.
+    megahertz: of a chip's clock, for times."""
     with Program(folder) as program:
+        target = load_target(program.manifest["target"])
+        if megahertz is not None:
+            refuse_frequency(program.manifest, megahertz)
         with np.load(folder / GOLDEN) as goldens:
             inputs = tuple(goldens[f"input_{index}"][0] for index in range(len(program.manifest["inputs"])))
-        if load_target(program.manifest["target"]).emulated:
+        if target.is_chip:
+            return count_cycles(program, inputs, megahertz)
+        if target.emulated:
             return count_instructions(program, inputs)
         return time_calls(program, inputs, calls)
 
@@ -86,3 +126,44 @@ def count_instructions(program: Program, inputs: tuple[np.ndarray, ...]) -> Inst
         entry=counters["prologue"],
         layers=layers,
     )
+
+
+def count_cycles(program: Program, inputs: tuple[np.ndarray, ...], megahertz: float | None) -> Cycles:
+    with program.start() as process:
+        _, counters = program.run(process, inputs)
+    return replace(predict_cycles(program.manifest, megahertz), cycles=counters["cycles"])
+
+
+def predict_cycles(manifest: Mapping[str, Any], megahertz: float | None) -> Cycles:
+    """What a chip's manifest says."""
+    lanes, cycles = manifest["lanes"], manifest["cycles"]
+    layers = tuple(
+        LayerCycles(
+            call["layer"],
+            call["kernel"],
+            call["macs"],
+            call["cycles"],
+            call["macs"] / (lanes * call["cycles"]),
+            megahertz and call["cycles"] / megahertz,
+        )
+        for call in manifest["calls"]
+    )
+    return Cycles(
+        target=manifest["target"],
+        lanes=lanes,
+        cycles=cycles,
+        predicted=cycles,
+        macs=manifest["macs"],
+        ends=cycles - sum(each.cycles for each in layers),
+        utilisation=manifest["utilisation"],
+        megahertz=megahertz,
+        microseconds=megahertz and cycles / megahertz,
+        layers=layers,
+    )
+
+
+def refuse_frequency(manifest: Mapping[str, Any], megahertz: float) -> None:
+    if "cycles" not in manifest:
+        raise error("--mhz", "a net that was compiled for a chip", manifest["target"], "leave it out")
+    if not 0 < megahertz < float("inf"):
+        raise error("--mhz", "more than 0", f"{megahertz:g}", "give the frequency of the chip's clock")

@@ -75,6 +75,7 @@ def compile_model(
     threads: options.Threads = 1,
     precision: options.Precision = "f32",
     tune: options.Tune = False,
+    lanes: options.ChipLanes = None,
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -115,6 +116,7 @@ def compile_model(
             threads,
             precision,
             tune=tune,
+            lanes=lanes,
         )
         recipe = make_recipe(
             request,
@@ -218,18 +220,24 @@ def inspect(
     const: options.Consts = None,
     state: options.States = None,
     last_states: options.LastStates = 0,
+    mhz: options.Megahertz = None,
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
         from s2c import driver, report
+        from s2c.bench import refuse_frequency
         from s2c.program import read_manifest
 
         if path.is_dir():
             manifest = read_manifest(path)
+            if mhz is not None:
+                refuse_frequency(manifest, mhz)
             if as_json:
                 typer.echo(report.to_json(manifest))
             else:
-                report.show(report.describe_layers(manifest["calls"]), report.describe_artifact(manifest))
+                tables = report.describe_cycles(manifest, mhz) if "cycles" in manifest else []
+                layers = report.describe_layers(manifest["calls"])
+                report.show(layers, *tables, report.describe_artifact(manifest))
             return
         dims, consts, states = parse_dims(dim or []), load_consts(const or []), parse_states(state or [])
         request = driver.make_request(
@@ -301,7 +309,9 @@ def wheel(
         typer.echo(f"Written to {shlex.quote(str(path))}. Next: pip install {shlex.quote(str(path))}")
 
 
-@app.command(help="Measure a compiled net: latencies, or instructions; --determinism: how steady it runs.")
+@app.command(
+    help="Measure a compiled net: latencies, instructions or cycles; --determinism: how steady it runs."
+)
 def bench(
     folder: options.Folder,
     calls: Annotated[
@@ -325,6 +335,7 @@ def bench(
     output: Annotated[
         Path | None, typer.Option("-o", metavar="OUT", help="A folder for the page and plots.")
     ] = None,
+    mhz: options.Megahertz = None,
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
@@ -340,7 +351,7 @@ def bench(
         if given:
             raise error(given[0], "--determinism beside it", "none", f"add --determinism, or omit {given[0]}")
         with report.spinner(f"measuring {folder}", as_json):
-            result = measure(folder, calls or CALLS)
+            result = measure(folder, calls or CALLS, mhz)
         if as_json:
             typer.echo(report.to_json(result))
         else:
@@ -432,6 +443,29 @@ def sweep(
             return
         report.show(*describe_sweep(document))
         typer.echo(f"Written to {shlex.quote(str(output))}: sweep.html, sweep.csv, sweep.json.")
+
+
+@app.command(help="Synthesise a chip for a device: what it takes, how fast it is there, its bitstream.")
+def synth(
+    folder: options.Folder,
+    device: options.Device,
+    mhz: options.Mhz = None,
+    liberty: options.Liberty = None,
+    output: options.SynthFolder = None,
+    as_json: options.Json = False,
+) -> None:
+    with reporting(as_json):
+        from s2c import report
+        from s2c.silicon.devices import load_device
+        from s2c.silicon.resources import describe_synthesis
+        from s2c.silicon.synthesis import synthesise_artifact
+
+        with report.teller(as_json) as say:
+            result = synthesise_artifact(folder, load_device(device), mhz, liberty, output, say)
+        if as_json:
+            typer.echo(report.to_json(result))
+        else:
+            report.show(*describe_synthesis(result))
 
 
 @app.command(help="List which ops of each model format are read, and what they become.")

@@ -16,6 +16,7 @@ from s2c import check, oracle
 from s2c.compare import TOLERANCE, compare
 from s2c.cost import constant_bytes
 from s2c.emit.c_family import emit_source
+from s2c.emit.silicon_model import emit_model
 from s2c.emit.text import identifier
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
@@ -28,6 +29,8 @@ from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
 from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
+from s2c.silicon.refusals import refuse_flags, refuse_name, refuse_states
+from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
 from s2c.target import Target, load_target
@@ -56,7 +59,7 @@ class Request:
     pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
     reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor. threads: that may share
     the work. precision: of contractions' operands, one of PRECISIONS. choices: of kernels and tiles, instead
-    of the cost model's; tune: find them by timing.
+    of the cost model's; tune: find them by timing. lanes: of a chip that multiply at once; None for others.
     """
 
     model: Path
@@ -72,12 +75,13 @@ class Request:
     precision: str = "f32"
     choices: Choices = field(default_factory=dict)
     tune: bool = False
+    lanes: int | None = None
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
         program = (self.cc, self.reproducible, self.threads, self.precision, choices_text(self.choices))
-        machine = (self.target.features, self.target.vectors)
+        machine = (self.target.features, self.target.vectors, self.lanes)
         flags = (self.target.name, machine, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
@@ -97,6 +101,7 @@ class Compilation:
     reference: Graph
     plan: Plan
     bounds: tuple[check.AccumulatorBound, ...]
+    schedule: Schedule | None = None  # of a chip
 
 
 def make_request(
@@ -113,9 +118,16 @@ def make_request(
     precision: str = "f32",
     choices: Choices = NO_CHOICES,
     tune: bool = False,
+    lanes: int | None = None,
 ) -> Request:
     path = Path(model)
     chosen = load_target(target)
+    if chosen.is_chip:
+        refuse_flags(chosen, lanes, reproducible, threads, precision, tune)
+        lanes = chosen.lanes if lanes is None else lanes
+    elif lanes is not None:
+        do = "leave it out, or compile for asic"
+        raise error("--lanes", "a target that is a chip", f"{target}, which is none", do)
     if reproducible and precision != "f32":
         do = "leave one of them out"
         raise error("--reproducible", "sums that every processor can repeat", f"--precision {precision}", do)
@@ -130,6 +142,8 @@ def make_request(
         found = f"{threads} for {target}, which has none"
         raise error("--threads", "1, or a target with threads", found, "leave it out, or compile for host")
     prefix = identifier(name, path)
+    if chosen.is_chip:
+        refuse_name(prefix)
     return Request(
         path,
         chosen,
@@ -144,6 +158,7 @@ def make_request(
         precision,
         choices,
         tune,
+        lanes,
     )
 
 
@@ -205,13 +220,16 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     if request.tune:
         found = find_choices(graph, kernels, request.target, request.reproducible)
         request = replace(request, choices=found, tune=False)
+    if request.target.is_chip:
+        refuse_states(request.target, graph)
     plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
+    schedule = make_schedule(plan, request.lanes) if request.lanes is not None else None
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
     if checked:
         check_plan(reference, plan)
     refuse_large(request, plan)
-    return Compilation(request, source, reference, plan, bounds)
+    return Compilation(request, source, reference, plan, bounds, schedule)
 
 
 def refuse_large(request: Request, plan: Plan) -> None:
@@ -348,5 +366,7 @@ def stage_text(request: Request, stage: str) -> str:
     if stage == "plan":
         return str(plan)
     target = request.target
+    if request.lanes is not None:
+        return emit_model(make_schedule(plan, request.lanes), request.name, request.name)
     checked, reproducible = target.checks_processor, request.reproducible
     return emit_source(plan, request.name, request.name, target.language, checked, reproducible)

@@ -152,3 +152,19 @@ Jobs = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Processes at the same time. Default: the cores.")
 ]
 Ray = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, or auto.")]
+
+# what a chip is synthesised for
+
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="ecp5-25k, ecp5-85k, ice40-up5k, or generic: none at all."),
+]
+Mhz = Annotated[
+    float | None, typer.Option("--mhz", metavar="F", min=1, help="What to strive for. Default: 100.")
+]
+Liberty = Annotated[
+    Path | None, typer.Option("--liberty", metavar="FILE", help="Cells to map to, with --device generic.")
+]
+SynthFolder = Annotated[
+    Path | None, typer.Option("-o", metavar="OUT", help="The folder to write. Default: in DIR.")
+]

@@ -185,7 +185,7 @@ def copy_steps(pairs: Sequence[tuple[State, Node]], kernels: Kernels) -> list[tu
         node = movement(source, (1, size), steps, state.node.type.shape)
         step = longest_step([(node,)], kernels)
         if step is None:
-            raise no_kernel(node)
+            raise no_kernel(node, kernels)
         found.append((state, step))
     return found
 

@@ -49,7 +49,8 @@ class Program:
         """A new process of this program; count_calls asks an emulator for the instructions of each call."""
         self._refuse_closed()
         target = load_target(self.manifest["target"])
-        functions = list(dict.fromkeys(call["function"] for call in self.manifest["calls"]))
+        calls = [call["function"] for call in self.manifest["calls"] if "function" in call]
+        functions = list(dict.fromkeys(calls))
         return Process.start(target, self.image(), functions if count_calls else None, repeat)
 
     def __call__(self, *arrays: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:

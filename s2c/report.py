@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 from rich.text import Text
 
-from s2c.bench import Instructions, Latencies
+from s2c.bench import Cycles, Instructions, Latencies, predict_cycles
 from s2c.cost import CallCost
 from s2c.coverage import Coverage
 from s2c.outline import MOST_ROWS, Layer, grow, rows, shown_depth
@@ -189,11 +189,21 @@ def describe_artifact(manifest: Mapping[str, Any]) -> Group:
         "MACs": describe_macs(manifest["macs"], manifest["source_macs"]),
         "in matmul": f"{manifest['matmul_share']:.1%} of the MACs",
         "parameters": f"{manifest['parameters']:,}",
-        "ROM": size(manifest["rom_bytes"]),
+        **({} if "cycles" in manifest else {"ROM": size(manifest["rom_bytes"])}),
         "arena": f"{size(arena)} (no plan needs less than {bound:,})",
-        "stack": size(manifest["stack_bytes"]),
+        **(chip_facts(manifest) if "cycles" in manifest else {"stack": size(manifest["stack_bytes"])}),
     }
     return make_facts(f"{manifest['name']} for {manifest['target']}", facts)
+
+
+def chip_facts(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Code and stack, which the manifest notes too, are those of the model in C."""
+    bits = ", ".join(f"{name} {count:,}" for name, count in manifest["rom_bits"].items())
+    return {
+        "ROM": f"{sum(manifest['rom_bits'].values()):,} bits: {bits}",
+        "lanes": f"{manifest['lanes']}, of which {manifest['utilisation']:.1%} are in use",
+        "cycles": f"{manifest['cycles']:,}, whatever the input",
+    }
 
 
 def describe_summary(summary: Summary) -> Group:
@@ -292,6 +302,7 @@ def describe_outputs(
             )
             tables.append(describe_values(name, tensor, values))
     keys = [key for key in ("instructions", "nanoseconds", "stack_bytes") if key in counters[0]]
+    keys = ["cycles"] if "cycles" in counters[0] else keys  # the others are about a chip's model
     tables.append(make_facts("", {key: describe_range([each[key] for each in counters]) for key in keys}))
     if len(counters) > SHOWN_INFERENCES:
         tables.append(
@@ -331,7 +342,9 @@ def describe_verification(result: Verification) -> list[Group]:
     return [Group(table), Group(details)] if notes else [Group(table)]
 
 
-def describe_bench(result: Latencies | Instructions) -> list[Group]:
+def describe_bench(result: Latencies | Instructions | Cycles) -> list[Group]:
+    if isinstance(result, Cycles):
+        return cycle_tables(result)
     if isinstance(result, Latencies):
         facts = {
             name: f"{value:,.2f} µs"
@@ -357,6 +370,32 @@ def describe_bench(result: Latencies | Instructions) -> list[Group]:
 def count_row(name: str, kernel: str, macs: int, instructions: int, total: int) -> tuple[str, ...]:
     per_mac = f"{instructions / macs:.2f}" if macs else ""
     return name, kernel, f"{macs:,}", f"{instructions:,}", per_mac, f"{instructions / max(total, 1):.1%}"
+
+
+def describe_cycles(manifest: Mapping[str, Any], megahertz: float | None) -> list[Group]:
+    """As predicted when a chip's net was compiled."""
+    return cycle_tables(predict_cycles(manifest, megahertz))
+
+
+def cycle_tables(result: Cycles) -> list[Group]:
+    def row(name: str, kernel: str, macs: int, cycles: int, microseconds: float | None) -> tuple[str, ...]:
+        used = f"{macs / (result.lanes * cycles):.1%}" if macs else ""
+        times = () if microseconds is None else (f"{microseconds:,.2f}",)
+        return name, kernel, f"{macs:,}", f"{cycles:,}", used, f"{cycles / result.cycles:.1%}", *times
+
+    def time_of(cycles: int) -> float | None:
+        return result.megahertz and cycles / result.megahertz
+
+    rows = [row(each.layer, each.kernel, each.macs, each.cycles, each.microseconds) for each in result.layers]
+    rows.append(row("start and end", "", 0, result.ends, time_of(result.ends)))
+    rows.append(row("all", "", result.macs, result.cycles, time_of(result.cycles)))
+    headers = ["layer", "kernel", "MACs", "cycles", "lanes used", "share"]
+    if result.megahertz:
+        headers.append(f"µs at {result.megahertz:g} MHz")
+    title = f"cycles on {result.target}, {result.lanes} lanes"
+    if result.cycles != result.predicted:
+        title += f": not the {result.predicted:,} that were predicted"
+    return [make_table(title, headers, rows)]
 
 
 def describe_targets(rows: Sequence[TargetRow]) -> Group:

@@ -104,7 +104,7 @@ def choose_kernels(graph: Graph, kernels: Kernels, choices: Choices = NO_CHOICES
             continue
         step = longest_step(chains(node, uses, longest), kernels, choices)
         if step is None:
-            problems.extend(no_kernel(node).problems)
+            problems.extend(no_kernel(node, kernels).problems)
             continue
         taken.update(step.nodes)
         steps.append(step)
@@ -146,9 +146,21 @@ def split(step: Step, threads: int) -> Step:
     return replace(step, parts=tuple(pairwise(bounds)))
 
 
-def no_kernel(node: Node) -> CompileError:
+# What a target without floats finds of them, and what to do: at a net's ends, and elsewhere.
+BETWEEN: Mapping[str, tuple[str, str]] = {
+    "f32_i8": ("quantize, whose input is float", "cut it off the model, which then takes int8"),
+    "i8_f32": ("dequantize, whose output is float", "cut it off the model, which then gives int8"),
+}
+FLOATS = ("floats", "quantize the net: --int8 --calibration FILE.npz, without --float-io")
+
+
+def no_kernel(node: Node, kernels: Kernels) -> CompileError:
+    """Of a target whose kernels are for integers alone, floats are refused as such."""
     key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
-    return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
+    if "f32" not in dtype_key(node) or any("f32" in found[0].dtypes for found in kernels.values()):
+        return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
+    found, do = BETWEEN.get(dtype_key(node).replace("u8", "i8"), FLOATS)
+    return error(node.layer, "int8, all that this target computes with", found, do)
 
 
 def chain_keys(chain: Sequence[Node]) -> tuple[str, ...]:

@@ -106,6 +106,11 @@ class Target:
     tools: Mapping[str, Tool]
     library: LibraryFlags | None  # None: nothing on this target loads one
 
+    @property
+    def is_chip(self) -> bool:
+        """Whether a net becomes hardware, of which the built image is a model."""
+        return self.language == "verilog"
+
     def memory(self, name: str) -> Memory | None:
         return next((memory for memory in self.memories if memory.name == name), None)
 
@@ -159,7 +164,7 @@ def make_target(name: str, settings: Mapping[str, Any], places: tuple[Path, ...]
     fields["vectors"] = Vectors(**fields["vectors"]) if "vectors" in fields else SCALAR
     if fields["arch"] == "native":
         fields["features"] = tuple(each for each in fields["features"] if processor.has_feature(each))
-        fields["vectors"] = processor.vectors()
+        fields["vectors"] = SCALAR if fields["language"] == "verilog" else processor.vectors()
     memories = sorted(fields.pop("memory", {}).items())
     compilers = {
         key: Compiler(
@@ -252,11 +257,11 @@ def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
     children: list[subprocess.Popen[str]] = []
     try:
         for command in commands:
-            children.append(start_compiler(command))
+            children.append(start_child(command))
         printed = [child.communicate()[0] for child in children]
     finally:
         for child in children:
-            stop_compiler(child)
+            stop_child(child)
     for command, child, text in zip(commands, children, printed, strict=True):
         if child.returncode != 0:
             raise error(
@@ -268,10 +273,11 @@ def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
     return "".join(printed)
 
 
-def start_compiler(command: Sequence[str]) -> subprocess.Popen[str]:
+def start_child(command: Sequence[str], folder: Path | None = None) -> subprocess.Popen[str]:
     """In a session of its own, so that what it starts can be stopped with it."""
     return subprocess.Popen(
         command,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -281,7 +287,7 @@ def start_compiler(command: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
-def stop_compiler(child: subprocess.Popen[str]) -> None:
+def stop_child(child: subprocess.Popen[str]) -> None:
     """If it still runs, we were interrupted, and it must not write into a folder that is being removed."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from s2c.artifact import (
     CONSTS,
     GOLDEN,
     emit_files,
+    entry,
     golden_arrays,
     has_library,
     make_goldens,
@@ -24,6 +25,7 @@ from s2c.artifact import (
     version,
 )
 from s2c.check import ACCUMULATOR_LIMIT
+from s2c.claims import Arrays, Claim, Run, make_claim
 from s2c.compare import TOLERANCE, Comparison
 from s2c.driver import Compilation, compile_model, make_request
 from s2c.errors import NOT_INSTALLED, CompileError, error
@@ -32,6 +34,7 @@ from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
 from s2c.program import Program
 from s2c.rounding import SAMPLES, SEED, compare_outputs, trace_rounding_again
+from s2c.silicon.claims import chip_claims
 from s2c.target import ProcessError, load_target
 from s2c.tune import read_choices
 
@@ -46,31 +49,21 @@ ALLOCATORS = frozenset(
     ("malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign", "sbrk", "_sbrk", "mmap")
 )
 
-Arrays = tuple[np.ndarray, ...]
 Track = Callable[[Sequence[tuple[str, Arrays]]], Iterable[tuple[str, Arrays]]]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One row of a Verification. "proved": for every input. "tested": on the inputs that were tried."""
-
-    name: str
-    status: str
-    evidence: str
-    failures: tuple[str, ...] = ()
-    unproved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Verification:
     """max_error: the largest difference from the oracle; floats relative to their output's magnitude,
-    integers in steps. instructions: {min, max} over all inputs. None: not known, and unproved says why."""
+    integers in steps. instructions, cycles: {min, max} over all inputs. None: not known, and unproved says
+    why; cycles are those of chips, whose stack_bytes, rom_bytes and mallocs are the model's."""
 
     ok: bool
     bit_exact: bool
     max_error: float
     inputs: int
     instructions: Mapping[str, int] | None
+    cycles: Mapping[str, int] | None
     arena_bytes: int
     stack_bytes: int | None
     rom_bytes: int
@@ -78,20 +71,6 @@ class Verification:
     unproved: tuple[str, ...]
     failures: tuple[str, ...]
     claims: tuple[Claim, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One inference; its outputs are compared at once. ended: why the image gave none. overflows: some value
-    of the oracle is NaN or infinite, so that the order of a sum, which the specification leaves open, may
-    decide between NaN, an infinity and a finite value."""
-
-    name: str
-    is_ordinary: bool
-    comparisons: tuple[Comparison, ...] = ()
-    counters: Mapping[str, Any] = field(default_factory=dict)
-    ended: str = ""
-    overflows: bool = False
 
 
 def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
@@ -109,17 +88,36 @@ def verify(folder: Path, inputs: int = 64, track: Track = iter) -> Verification:
                 raise
             return conclude(manifest, None, [], [refused(problem)])
         image = program.image()
-        facts = analyse(image.path, image.object, f"{program.name}_run", target.arch)
-        runs = try_inputs(program, compilation.reference, choose_inputs(compilation.reference, inputs), track)
+        facts = analyse(image.path, image.object, entry(program.name, target), target.arch)
+        reference = compilation.reference
+        chosen = choose_inputs(reference, inputs)
+        runs = try_inputs(program, reference, chosen, track)
         claims = [
             artifact_claim(folder, manifest, compilation, facts),
             outputs_claim(runs),
             *threads_claims(manifest, runs),
-            instructions_claim(manifest, runs, target.emulated),
-            accumulators_claim(compilation),
-            *image_claims(facts, runs),
+            *(
+                [*chip_claims(folder, manifest, reference, runs, chosen), accumulators_claim(compilation)]
+                if target.is_chip
+                else program_claims(manifest, compilation, facts, runs, target.emulated)
+            ),
         ]
     return conclude(manifest, facts, runs, claims)
+
+
+def program_claims(
+    manifest: Mapping[str, Any],
+    compilation: Compilation,
+    facts: Facts,
+    runs: Sequence[Run],
+    is_emulated: bool,
+) -> list[Claim]:
+    """On machine code: a chip's image is its model, of whose code nothing is to be claimed."""
+    return [
+        instructions_claim(manifest, runs, is_emulated),
+        accumulators_claim(compilation),
+        *image_claims(facts, runs),
+    ]
 
 
 def threads_claims(manifest: Mapping[str, Any], runs: Sequence[Run]) -> list[Claim]:
@@ -138,7 +136,6 @@ def conclude(
     manifest: Mapping[str, Any], facts: Facts | None, runs: Sequence[Run], claims: Sequence[Claim]
 ) -> Verification:
     errors = relative_errors(runs)
-    counts = [run.counters["instructions"] for run in runs if "instructions" in run.counters]
     has_mallocs = facts is None or bool(facts.undefined_symbols)
     failures = [f"{claim.name}: {text}" for claim in claims for text in claim.failures]
     return Verification(
@@ -146,7 +143,8 @@ def conclude(
         bit_exact=bool(errors) and all(each.comparison.is_exact for each in errors),
         max_error=max((each.size for each in errors), default=0.0),
         inputs=len(runs),
-        instructions={"min": min(counts), "max": max(counts)} if counts else None,
+        instructions=extremes(runs, "instructions"),
+        cycles=extremes(runs, "cycles"),
         arena_bytes=manifest["arena_bytes"],
         stack_bytes=facts.stack_bytes if facts else None,
         rom_bytes=facts.rom_bytes if facts else manifest["rom_bytes"],
@@ -157,15 +155,9 @@ def conclude(
     )
 
 
-def make_claim(
-    name: str, status: str, evidence: str, failures: Sequence[str] = (), unproved: Sequence[str] = ()
-) -> Claim:
-    """status: what the claim is where nothing stands against it."""
-    if failures:
-        status = "failed"
-    elif unproved:
-        status = "unproved"
-    return Claim(name, status, evidence, tuple(failures), tuple(unproved))
+def extremes(runs: Sequence[Run], counter: str) -> dict[str, int] | None:
+    counts = [run.counters[counter] for run in runs if counter in run.counters]
+    return {"min": min(counts), "max": max(counts)} if counts else None
 
 
 # the artifact
@@ -197,6 +189,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["threads"],
         flags["precision"],
         read_choices(flags["choices"]),
+        lanes=flags.get("lanes"),
     )
     return compile_model(request)
 

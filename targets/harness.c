@@ -49,6 +49,9 @@ static S2C_TEAM s2c_team;
 
 /* The net's stack pointer, set by each run. */
 static unsigned char *s2c_run_stack;
+#ifdef S2C_CYCLES
+static unsigned long s2c_cycles; /* of the chip that the net is a model of, in the last run */
+#endif
 
 /* Reading a clock uses the stack as well: the net runs so far below that the clock never reaches its part. */
 S2C_HARNESS static void s2c_run(void)
@@ -58,7 +61,11 @@ S2C_HARNESS static void s2c_run(void)
     __asm__ volatile("" : : "r"(gap) : "memory");
 #endif
     s2c_run_stack = s2c_stack_pointer();
+#ifdef S2C_CYCLES
+    s2c_cycles = (unsigned long)S2C_CYCLES(s2c_arena);
+#else
     S2C_RUN(s2c_arena);
+#endif
 #ifdef S2C_CLOCK
     __asm__ volatile("" : : "r"(gap) : "memory"); /* keeps the gap until here */
 #endif
@@ -157,6 +164,10 @@ S2C_HARNESS static void s2c_counters(s2c_size stack_bytes, s2c_size repeat, cons
 {
     s2c_text("{\"stack_bytes\": ");
     s2c_number(stack_bytes);
+#ifdef S2C_CYCLES
+    s2c_text(", \"cycles\": ");
+    s2c_number(s2c_cycles);
+#endif
 #ifdef S2C_CLOCK
     s2c_text(repeat > 1u ? ", \"nanoseconds\": [" : ", \"nanoseconds\": ");
     for (s2c_size n = 0; n < repeat; n++) {

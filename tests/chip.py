@@ -6,13 +6,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from s2c.driver import kernels_of
+from s2c.ir import Graph
+from s2c.ops import OPS
 from s2c.ops.integer import rounding_doubling_high, rounding_shift_right, saturate
 from s2c.ops.softmax import reciprocal
+from s2c.passes import CORE_PASSES
+from s2c.passes.lower import lower
+from s2c.plan import Plan, make_plan
 from s2c.silicon.instructions import READABLE, Back, Front, Params, Rounding, Step, Unit, walk
 from s2c.silicon.schedule import Schedule
+from s2c.steps import dtype_key
+from s2c.target import load_target
 
 LONG = 1 << 40  # cycles: more than any net here takes
 Late = tuple[int, int, int]  # the cycle from which on a byte can be read, its address, its value
+
+
+def plan_for_chip(graph: Graph) -> Plan:
+    kernels = kernels_of(load_target("asic"))
+    graph = lower(graph, lambda node: f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in kernels)
+    for rewrite in CORE_PASSES:
+        graph = rewrite(graph)
+    return make_plan(graph, kernels)
 
 
 class Chip:

@@ -203,7 +203,7 @@ def test_missing_compiler(tmp_path: Path) -> None:
         ),
         (
             ("--target", "abacus"),
-            "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, "
+            "--target: wanted one of aarch64, asic, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, "
             "x86-64-v3, x86-64-v4, found abacus; name one of these",
         ),
         (
@@ -278,7 +278,7 @@ def test_dump_ends_where_the_compilation_does(tmp_path: Path, monkeypatch: pytes
 def test_targets() -> None:
     rows = {row["name"]: row for row in json.loads(s2c("targets", "--json").stdout)["targets"]}
     arm, levels = ["cortex-m33", "cortex-m4", "cortex-m7"], ["x86-64-v2", "x86-64-v3", "x86-64-v4"]
-    assert list(rows) == ["aarch64", *arm, "host", *levels]
+    assert list(rows) == ["aarch64", "asic", *arm, "host", *levels]
     assert rows["cortex-m4"]["flash_bytes"] == 2 << 20
     assert rows["host"]["ram_bytes"] is None
 

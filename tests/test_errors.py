@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from chip import plan_for_chip
 from graphs import GEOMETRY, KERNELS, QUANT, lowered, planned, raises, relu, single, tensor
 
 import s2c
@@ -30,6 +31,11 @@ from s2c.ops.functions import FUNCTIONS
 from s2c.passes.lower import lower
 from s2c.plan import make_plan
 from s2c.program import BUILD
+from s2c.silicon.devices import DEVICES, find_commands, load_device
+from s2c.silicon.occupancy import least_lanes
+from s2c.silicon.refusals import refuse_states
+from s2c.silicon.schedule import make_schedule
+from s2c.silicon.survey import survey
 from s2c.state import keep_states, last_pairs
 from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
 
@@ -49,6 +55,7 @@ ELSEWHERE = (
     "onnx_backend.py",
     "refusals.py",
     "report.py",
+    "silicon/synthesis.py",
     "torch_backend.py",
     "verify.py",
     "wheel.py",
@@ -460,6 +467,112 @@ def _(folder: Path) -> object:
 
 
 @row(
+    "driver.py:make_request",
+    "--lanes: wanted a target that is a chip, found host, which is none; leave it out, or compile for asic",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.tflite", "host", lanes=8)
+
+
+@row(
+    "silicon/refusals.py:refuse_flags",
+    "--reproducible: wanted floats, whose bits it is about, found asic, which is a chip; leave it out\n"
+    "--threads: wanted a program that threads can share, found asic, which is a chip; leave it out\n"
+    "--precision: wanted floats, whose bits it is about, found asic, which is a chip; leave it out\n"
+    "--tune: wanted kernels to choose from by time, found asic, which is a chip; leave it out\n"
+    "--lanes: wanted one of 1, 2, 4, 8, 16, 32, 64, 128, 256, found 3; name one of these",
+)
+def _(folder: Path) -> object:
+    return driver.make_request(
+        "net.tflite", "asic", lanes=3, threads=2, precision="bf16", reproducible=True, tune=True
+    )
+
+
+@row(
+    "silicon/datapath.py:make_lanes",
+    "--lanes: wanted one of 1, 2, 4, 8, 16, 32, 64, 128, 256, found 0; name one of these",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.tflite", "asic", lanes=0)
+
+
+@row(
+    "silicon/refusals.py:refuse_name",
+    "--name: wanted a name that Verilog leaves free, found table; choose another, such as my_net",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("table.tflite", "asic")
+
+
+@row(
+    "silicon/refusals.py:refuse_states",
+    "x: wanted a net that keeps nothing between calls for asic, found state; hand it in and out as an input "
+    "and an output, or compile for host or cortex-m4",
+)
+def _(folder: Path) -> object:
+    x = image(quant=QUANT)
+    both = Graph((x,), (relu(x, "y"), relu(x, "z")))
+    return refuse_states(load_target("asic"), keep_states(both, {"x": "y"}))
+
+
+@row(
+    "steps.py:no_kernel",
+    "layer: wanted int8, all that this target computes with, found floats; quantize the net: --int8 "
+    "--calibration FILE.npz, without --float-io",
+)
+def _(folder: Path) -> object:
+    return plan_for_chip(single(relu(image(), "layer")))
+
+
+@row(
+    "silicon/schedule.py:refuse_constants",
+    "layer: wanted operands that the net computes, on this target, found one that is constant; make it a "
+    "bias of the layer before, or compile for cortex-m4 or host",
+)
+def _(folder: Path) -> object:
+    x = image(quant=QUANT)
+    other = constant(np.ones(x.type.shape, np.int8), "c", QUANT)
+    return make_schedule(plan_for_chip(single(make("add", (x, other), "layer", QUANT), x)), 8)
+
+
+@row(
+    "silicon/tables.py:schedule_add",
+    "layer: wanted an addition of two values of one shape on this target, found an operand that is repeated "
+    "(25 x 4 x 1); expand the operand in the model, or compile for cortex-m4 or host",
+)
+def _(folder: Path) -> object:
+    x, other = image(quant=QUANT), tensor("y", 1, 1, 1, 4, quant=QUANT)
+    return make_schedule(plan_for_chip(single(make("add", (x, other), "layer", QUANT))), 8)
+
+
+@row(
+    "silicon/movement.py:schedule_region",
+    "layer: wanted a movement of at most 256 pieces on this target, found 1000; keep the layout that the "
+    "layers around it share, or compile for cortex-m4 or host",
+)
+def _(folder: Path) -> object:
+    x = tensor("x", 10, 10, 10, 10, quant=QUANT)
+    return make_schedule(plan_for_chip(single(make("transpose", (x,), "layer", perm=(3, 2, 1, 0)))), 8)
+
+
+@row(
+    "silicon/survey.py:survey",
+    "--mhz: wanted a clock above 0 MHz, found 0; give the chip's clock",
+)
+def _(folder: Path) -> object:
+    return survey(driver.make_request("net.tflite", "asic"), None, 0.0)
+
+
+@row(
+    "silicon/occupancy.py:least_lanes",
+    "--latency: wanted at most 3 cycles, found 19 with 32 lanes, the fastest; allow more time, a higher "
+    "--mhz, or prune the net (--width)",
+)
+def _(folder: Path) -> object:
+    return least_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), 3, "--latency")
+
+
+@row(
     "driver.py:stage_text",
     "--stop-after: wanted one of load, fold_constants, cancel_transposes, sink_reshapes, fold_batchnorm, "
     "fuse_qdq, tabulate_functions, fuse_clamp, trim_windows, eliminate_dead_channels, lower, "
@@ -753,7 +866,7 @@ def _(folder: Path) -> object:
 
 @row(
     "target.py:load_target",
-    "--target: wanted one of aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, "
+    "--target: wanted one of aarch64, asic, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, "
     "x86-64-v3, x86-64-v4, found m4; name one of these",
 )
 def _(folder: Path) -> object:
@@ -834,6 +947,27 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return run_all("kws", [["sh", "-c", "echo no; exit 3"]])
+
+
+# chips
+
+
+@row(
+    "silicon/devices.py:load_device",
+    "--device: wanted one of ecp5-25k, ecp5-85k, ice40-up5k, generic, found ecp5; name one of these",
+)
+def _(folder: Path) -> object:
+    return load_device("ecp5")
+
+
+@row(
+    "silicon/devices.py:find_commands",
+    "--device ice40-up5k: wanted yosys, nextpnr-ice40 and icepack on the path, or from pip, found no yosys "
+    "and no nextpnr-ice40 and no icepack; pip install 's2c[silicon]'",
+)
+def _(folder: Path) -> object:
+    with patch("shutil.which", lambda program, path=None: None):
+        return find_commands(DEVICES["ice40-up5k"])
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,12 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
             "--importance: wanted one of l1, l2, batchnorm, taylor, found size; name one of these",
         ),
         (
+            "asic",
+            {"latency": "5us", **DATA},
+            "--latency: wanted a target that runs here, found asic; give --macs or --width: a chip's cycles "
+            "follow from its MACs",
+        ),
+        (
             "host",
             {"width": 0.5},
             "--data: wanted data to retrain the pruned net with, found none; "

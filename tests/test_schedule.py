@@ -8,33 +8,18 @@ from itertools import product
 
 import numpy as np
 import pytest
-from chip import Chip
+from chip import Chip, plan_for_chip
 from graphs import random_arrays, random_graph, seeded
 
 from s2c import oracle
-from s2c.driver import kernels_of
 from s2c.errors import CompileError
 from s2c.ir import Graph
-from s2c.ops import OPS
-from s2c.passes import CORE_PASSES
-from s2c.passes.lower import lower
-from s2c.plan import Plan, make_plan
 from s2c.silicon.instructions import Front, Unit, count_loops, make_loops, walk
 from s2c.silicon.occupancy import compare_lanes, least_lanes, spans
 from s2c.silicon.schedule import Schedule, make_schedule
-from s2c.steps import dtype_key
-from s2c.target import load_target
 
 SEEDS = range(40)
 LANES = (1, 2, 8, 16)
-
-
-def plan_for_chip(graph: Graph) -> Plan:
-    kernels = kernels_of(load_target("asic"))
-    graph = lower(graph, lambda node: f"{OPS[node.op].stem(node)}_{dtype_key(node)}" in kernels)
-    for rewrite in CORE_PASSES:
-        graph = rewrite(graph)
-    return make_plan(graph, kernels)
 
 
 @lru_cache(None)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.build
 EMULATED = [target for target in list_targets() if target.emulated]
 CORTEX = [target for target in EMULATED if target.arch == "thumb"]
 QEMU = "qemu-system-arm"
-NAMES = "aarch64, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, x86-64-v3, x86-64-v4"
+NAMES = "aarch64, asic, cortex-m33, cortex-m4, cortex-m7, host, x86-64-v2, x86-64-v3, x86-64-v4"
 
 
 @pytest.fixture(scope="module")

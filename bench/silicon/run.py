@@ -1,4 +1,4 @@
-"""Chips of the int8 nets: cycles predicted, counted by the model in C, by Verilator and by Icarus; README's table.
+"""Chips of int8 nets: cycles predicted, counted by the model in C, by Verilator and by Icarus; README table.
 
 Each row is a JSON file in build/silicon/results. A row is written only if all outputs equal the oracle's, and
 all counts of cycles the prediction.
@@ -21,6 +21,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from readme_tables import DATA, NETS, ROOT, caption, markdown, write_readme
+from s2c.silicon.simulators import SIMULATORS
 
 from s2c import oracle
 from s2c.artifact import save_artifact
@@ -28,7 +29,6 @@ from s2c.driver import compile_model, make_request
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
 from s2c.program import Program
-from s2c.silicon.simulators import SIMULATORS
 
 BUILT = ROOT / "build" / "silicon"
 LANES: Mapping[str, tuple[int, ...]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from s2c.adapt.recipe import Recipe
 from s2c.artifact import write_artifact
-from s2c.bench import Instructions, bench
+from s2c.bench import Instructions, Latencies, bench
 from s2c.driver import Request, compile_model
 from s2c.ir import Graph
 from s2c.readers.graph_file import write_graph
@@ -26,7 +26,10 @@ def measure_program(recipe: Recipe, graph: Graph, calibration: Samples | None) -
     """Median microseconds, or instructions, of the graph's program on the target; raises CompileError."""
     with built(recipe, graph, calibration) as folder:
         result = bench(folder, calls=TIMED_CALLS)
-    return float(result.instructions) if isinstance(result, Instructions) else result.median_microseconds
+    if isinstance(result, Instructions):
+        return float(result.instructions)
+    assert isinstance(result, Latencies), result
+    return result.median_microseconds
 
 
 @contextmanager

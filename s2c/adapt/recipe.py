@@ -151,6 +151,9 @@ def budget_problems(recipe: Recipe, kind: str, value: float) -> list[Problem]:
         problems.append(
             Problem(f"--{kind}", wanted, f"{value:g}", "e.g. 0.5" if kind == "width" else "give more")
         )
+    if kind == "latency" and recipe.request.target.is_chip:
+        do = "give --macs or --width: a chip's cycles follow from its MACs"
+        problems.append(Problem("--latency", "a target that runs here", recipe.request.target.name, do))
     if kind == "latency" and emulated:
         do = "give --instructions: an emulated target counts them"
         problems.append(Problem("--latency", "a target that runs here", recipe.request.target.name, do))

@@ -37,8 +37,10 @@ class Specialisation:
 # the header
 
 
-def emit_header(plan: Plan, name: str, title: str, checks_processor: bool = False) -> str:
-    """checks_processor: with <name>_supported."""
+def emit_header(
+    plan: Plan, name: str, title: str, checks_processor: bool = False, counts_cycles: bool = False
+) -> str:
+    """checks_processor: with <name>_supported; counts_cycles: with <name>_cycles."""
     upper = name.upper()
     lines = [
         f"/* {title} */",
@@ -67,6 +69,7 @@ def emit_header(plan: Plan, name: str, title: str, checks_processor: bool = Fals
         *(reset_lines(plan, name) if plan.states else ()),
         *(STAGES.format(name=name, upper=upper, **team_size(plan)).splitlines() if plan.stages else ()),
         *(SUPPORTED.format(name=name).splitlines() if checks_processor else ()),
+        *(CYCLES.format(name=name).splitlines() if counts_cycles else ()),
         "",
         "#ifdef __cplusplus",
         "}",
@@ -81,6 +84,12 @@ SUPPORTED = """
 /* 1 where this processor has the instructions that the compiler was told to use; where it is 0, a run
    would end in one that it lacks. */
 int32_t {name}_supported(void);
+"""
+
+
+CYCLES = """
+/* A run, too: the cycles that the chip takes for it, always as many. */
+int32_t {name}_cycles(void *arena);
 """
 
 
@@ -200,6 +209,11 @@ def unique(specials: Sequence[Specialisation]) -> Iterator[Specialisation]:
 
 def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel]) -> list[str]:
     """The text of the kernels, each preceded by the library files that it includes, every file once."""
+    return paste_files([*(root / "lib" / name for name in library), *(kernel.path for kernel in kernels)])
+
+
+def paste_files(paths: Sequence[Path]) -> list[str]:
+    """Their text, each preceded by the files that it includes, every file once."""
     pasted: set[Path] = set()
     parts: list[str] = []
 
@@ -216,10 +230,8 @@ def paste_sources(root: Path, library: Sequence[str], kernels: Sequence[Kernel])
             body = body[: inner.start()] + inner.group(2).strip("\n") + "\n"
         parts.append(body)
 
-    for name in library:
-        paste((root / "lib" / name).resolve())
-    for kernel in kernels:
-        paste(kernel.path.resolve())
+    for path in paths:
+        paste(path.resolve())
     return [part.replace("#include <stdint.h>\n", "") for part in parts]
 
 

@@ -24,7 +24,9 @@ class Golden:
     outputs: tuple[np.ndarray, ...]
 
 
-def emit_net_header(plan: Plan, name: str, checks_processor: bool = False) -> str:
+def emit_net_header(
+    plan: Plan, name: str, checks_processor: bool = False, counts_cycles: bool = False
+) -> str:
     """net.h, through which a target's harness finds the net; it lies one folder below <name>.h, which may
     be net.h too.
     """
@@ -36,6 +38,7 @@ def emit_net_header(plan: Plan, name: str, checks_processor: bool = False) -> st
 
     team = TEAM.format(name=name) if plan.stages else ""
     supported = f"#define S2C_SUPPORTED {name}_supported\n" if checks_processor else ""
+    cycles = f"#define S2C_CYCLES {name}_cycles\n" if counts_cycles else ""
     reset = f"#define S2C_RESET {name}_reset\n" if plan.states else ""
     return (
         f'#include "../{name}.h"\n'
@@ -44,7 +47,7 @@ def emit_net_header(plan: Plan, name: str, checks_processor: bool = False) -> st
         f"#define S2C_ARENA_ALIGNMENT {max(plan.alignment, 16)}\n"
         f"#define S2C_INPUTS {{{spans(plan.graph.inputs, plan.inputs)}}}\n"
         f"#define S2C_OUTPUTS {{{spans(plan.graph.outputs, plan.outputs)}}}\n"
-        f"{supported}{reset}{team}"
+        f"{supported}{cycles}{reset}{team}"
     )
 
 

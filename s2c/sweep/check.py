@@ -34,7 +34,7 @@ def make_sweep(
     data, test = files
     budgets = [*shares("width", widths, problems), *shares("macs", macs, problems)]
     chosen = names("--precision", precisions, PRECISIONS, problems)
-    places = names("--target", targets, [each.name for each in list_targets()], problems)
+    places = names("--target", targets, [each.name for each in list_targets() if not each.is_chip], problems)
     problems += tool_problems(places, ray is not None)
     problems += file_problems(model, data, test, classes)
     labels = read_classes(classes, problems)

@@ -59,6 +59,7 @@ def measure(program: Program, inputs: tuple[np.ndarray, ...], wanted: np.ndarray
         outputs = run_samples(program, inputs)
         same = sum(is_same(a, b) for a, b in zip(wanted, outputs, strict=True))
         return {**found, "instructions": cost.instructions, "emulated": len(outputs), "emulated_same": same}
+    assert isinstance(cost, Latencies), cost
     return {**found, "microseconds": median(program, cost)}
 
 

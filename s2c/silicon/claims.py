@@ -1,0 +1,88 @@
+"""A chip's artifact to what is proved and tested of it beyond the outputs of its model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2c import oracle
+from s2c.claims import Arrays, Claim, Run, make_claim
+from s2c.ir import Graph
+from s2c.silicon.simulators import SIMULATORS, Simulation, Simulator
+
+SECONDS = 10.0  # of each simulator, building aside
+# Cycles that they run in a second, about, of chips of some lanes.
+SPEEDS: Mapping[str, float] = {"verilator": 2e5, "icarus": 8e3}
+Named = Sequence[tuple[str, Arrays]]
+
+
+def chip_claims(
+    folder: Path, manifest: Mapping[str, Any], graph: Graph, runs: Sequence[Run], inputs: Named
+) -> list[Claim]:
+    """graph: that the outputs must equal. runs: of the model, on the inputs."""
+    simulations = [
+        simulation_claim(folder, manifest, graph, inputs, name, each) for name, each in SIMULATORS.items()
+    ]
+    return [cycles_claim(manifest, runs), *simulations]
+
+
+def cycles_claim(manifest: Mapping[str, Any], runs: Sequence[Run]) -> Claim:
+    """No instruction depends on data, so the schedule's count holds for all inputs; the model, which counts
+    clock by clock, must agree."""
+    predicted = manifest["cycles"]
+    counted = [run for run in runs if run.counters]
+    failures = [
+        f"input {run.name!r}: {run.counters['cycles']:,}, and {predicted:,} are predicted"
+        for run in counted
+        if run.counters["cycles"] != predicted
+    ]
+    evidence = f"{predicted:,} by the schedule; the model counts as many on {len(counted)} inputs"
+    if failures:
+        evidence = f"{predicted:,} by the schedule; the model counts others"
+    return make_claim("one cycle count", "proved", evidence, failures)
+
+
+def simulation_claim(
+    folder: Path, manifest: Mapping[str, Any], graph: Graph, inputs: Named, name: str, simulator: Simulator
+) -> Claim:
+    """On as many inputs as SECONDS allow, adversarial ones first."""
+    title, cycles = f"Verilog in {name}", manifest["cycles"]
+    missing = simulator.missing()
+    if missing is not None:
+        reason = f"Verilog: not simulated by {name}, which is not installed: {missing}"
+        return make_claim(title, "tested", "not simulated", unproved=[reason])
+    chosen = list(reversed(inputs))[: int(SECONDS * SPEEDS[name] / cycles)]
+    if not chosen:
+        reason = f"Verilog: not simulated by {name}: an inference of {cycles:,} cycles takes it too long"
+        return make_claim(title, "tested", "not simulated", unproved=[reason])
+    wanted = [raw(oracle.run(graph, *arrays)) for _, arrays in chosen]
+    with tempfile.TemporaryDirectory(prefix="s2c-") as work:
+        data = [raw(arrays) for _, arrays in chosen]
+        found = simulator.simulate(folder, manifest["name"], Path(work), data, len(wanted[0]))
+    failures = simulation_failures([each for each, _ in chosen], wanted, found, cycles)
+    evidence = f"{len(chosen)} inputs, " + (
+        "not all equal" if failures else "outputs equal to the bit, cycles as predicted"
+    )
+    return make_claim(title, "tested", evidence, failures)
+
+
+def simulation_failures(
+    names: Sequence[str], wanted: Sequence[bytes], found: Simulation, cycles: int
+) -> list[str]:
+    rows = zip(names, wanted, found.outputs, found.cycles, strict=True)
+    failures = []
+    for name, outputs, own, count in rows:
+        if own != outputs:
+            failures.append(f"input {name!r}: other outputs than the oracle's")
+        if count != cycles:
+            failures.append(f"input {name!r}: {count:,} cycles, and {cycles:,} are predicted")
+    return failures
+
+
+def raw(arrays: Sequence[np.ndarray]) -> bytes:
+    """One after the other, as the chip's port takes and gives them."""
+    return b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
