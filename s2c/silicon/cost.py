@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from s2c.silicon.back_program import back_fields
 from s2c.silicon.datapath import signed_bits
+from s2c.silicon.fields import Field
+from s2c.silicon.front_program import front_fields
 from s2c.silicon.instructions import FETCHED, Unit
 from s2c.silicon.occupancy import utilisation
-from s2c.silicon.program import Field, back_fields, find_sizes, front_fields, param_layout
+from s2c.silicon.params import param_layout
 from s2c.silicon.schedule import Schedule
+from s2c.silicon.sizes import find_sizes
 
 POWER_BITS = 31
 

@@ -7,7 +7,6 @@ from s2c.ir import Graph
 from s2c.silicon.datapath import make_lanes
 from s2c.target import Target
 
-
 # Of Verilog and SystemVerilog, which some tools read Verilog as; those that C, too, reserves are left out.
 RESERVED = frozenset(
     (
