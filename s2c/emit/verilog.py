@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from s2c.emit.text import comment_text
 from s2c.emit.verilog_back import back_half
 from s2c.emit.verilog_chip import Chip
 from s2c.emit.verilog_front import arena, control, walker
@@ -38,11 +39,24 @@ def emit_verilog(schedule: Schedule, name: str, title: str) -> dict[str, str]:
     """Files by name. NAME.v is the whole chip, NAME.axi.v a wrapper of it, NAME.tb.v a test bench; NAME.*.hex
     are read by NAME.v."""
     chip = Chip(schedule, name)
-    files = {f"{name}.{rom}.hex": hexadecimals(words, width) for rom, (words, width) in chip.roms.items()}
+    notes = {"front": front_layers(schedule), "back": back_layers(schedule)}
+    files = {
+        f"{name}.{rom}.hex": hexadecimals(words, width, notes.get(rom, ()))
+        for rom, (words, width) in chip.roms.items()
+    }
     top = "\n".join([f"module {name} (\n{PORTS});", *body(chip), "endmodule", ""])
     modules = [read_module(each) for each in module_names(top)]
     files[f"{name}.v"] = "\n".join(
-        [f"/* {title} */", ONE_FILE, "`default_nettype none", "", top, *modules, "`default_nettype wire", ""]
+        [
+            f"/* {comment_text(title)} */",
+            ONE_FILE,
+            "`default_nettype none",
+            "",
+            top,
+            *modules,
+            "`default_nettype wire",
+            "",
+        ]
     ).replace("s2c_", f"{name}_")
     for suffix in ("axi", "tb"):
         files[f"{name}.{suffix}.v"] = fill(read_module(suffix), chip)
@@ -64,9 +78,23 @@ def module_names(text: str) -> list[str]:
     return sorted(found)
 
 
-def hexadecimals(words: Iterable[int], width: int) -> str:
+def hexadecimals(words: Iterable[int], width: int, notes: Sequence[str] = ()) -> str:
+    """As $readmemh reads them, a word a line; notes: beside the first of them."""
     digits = -(-width // 4)
-    return "".join(f"{each & (1 << width) - 1:0{digits}x}\n" for each in words)
+    lines = [f"{each & (1 << width) - 1:0{digits}x}" for each in words]
+    noted = [f"{line} // {comment_text(note)}" for line, note in zip(lines, notes, strict=False)]
+    return "".join(f"{line}\n" for line in [*noted, *lines[len(noted) :]])
+
+
+def front_layers(schedule: Schedule) -> list[str]:
+    """What each word of the front half's program is for: the user's name of the layer."""
+    outputs = [f"output {each.layer}" for each in schedule.plan.graph.outputs]
+    return [*(each.layer for each in schedule.instructions), *outputs]
+
+
+def back_layers(schedule: Schedule) -> list[str]:
+    inputs = [f"input {each.layer}" for each in schedule.plan.graph.inputs]
+    return [*inputs, *(each.layer for each in schedule.instructions if each.back is not None)]
 
 
 def fill(text: str, chip: Chip) -> str:

@@ -43,6 +43,7 @@ def param_amounts(schedule: Schedule) -> np.ndarray:
 def find_scales(schedule: Schedule) -> Scales:
     """Of results whose multiplier is 0 no shift matters."""
     used = schedule.roms.multiplier != 0
+    assert schedule.roms.multiplier.max() < 1 << MULTIPLIER_BITS, schedule.roms.multiplier.max()
     if not used.any():
         return Scales(0, 0, 0)
     amounts, left = param_amounts(schedule)[used], np.maximum(schedule.roms.shift[used], 0)
