@@ -19,6 +19,7 @@ from s2c import oracle
 from s2c.artifact import save_artifact
 from s2c.bench import Cycles, bench, refuse_frequency
 from s2c.claims import Run
+from s2c.determinism.measure import list_jobs
 from s2c.driver import compile_model, make_request
 from s2c.emit.c_family import emit_header
 from s2c.emit.project import Golden, emit_main
@@ -232,6 +233,13 @@ def test_mlperf_tiny(name: str) -> None:
             np.testing.assert_array_equal(program(*arrays), wanted)
             assert program.counters["cycles"] == program.manifest["cycles"]
         assert program.manifest["utilisation"] >= 0.85
+
+
+def test_determinism_is_not_measured_on_a_model(artifact: Path) -> None:
+    assert raises(lambda: list_jobs(artifact, read_manifest(artifact), (), ())) == (
+        "--determinism: wanted a net for this machine, found one for asic; compile with --target host; s2c "
+        "bench counts the cycles of this one"
+    )
 
 
 def test_another_count_of_cycles_fails() -> None:

@@ -21,7 +21,6 @@ import numpy as np
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from readme_tables import DATA, NETS, ROOT, caption, markdown, write_readme
-from s2c.silicon.simulators import SIMULATORS
 
 from s2c import oracle
 from s2c.artifact import save_artifact
@@ -29,6 +28,8 @@ from s2c.driver import compile_model, make_request
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
 from s2c.program import Program
+from s2c.silicon.claims import SPEEDS
+from s2c.silicon.simulators import SIMULATORS
 
 BUILT = ROOT / "build" / "silicon"
 LANES: Mapping[str, tuple[int, ...]] = {
@@ -39,8 +40,6 @@ LANES: Mapping[str, tuple[int, ...]] = {
     "sww": (1, 8, 32),
 }
 MODEL, MOST_INPUTS, SEED = "model in C", 64, 0
-# Cycles in a second, roughly: how many inputs fit into the time given.
-SPEEDS = {"verilator": 2e5, "icarus": 8e3}
 
 
 @dataclass(frozen=True)

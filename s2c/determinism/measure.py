@@ -123,8 +123,10 @@ def list_jobs(
     folder: Path, manifest: Mapping[str, Any], against: Sequence[str], models: Sequence[Path]
 ) -> list[Job]:
     """s2c's first."""
-    if load_target(manifest["target"]).emulated:
-        do = "compile with --target host; s2c bench counts the instructions of this one"
+    target = load_target(manifest["target"])
+    if target.emulated or target.is_chip:
+        counted = "cycles" if target.is_chip else "instructions"
+        do = f"compile with --target host; s2c bench counts the {counted} of this one"
         raise error("--determinism", "a net for this machine", f"one for {manifest['target']}", do)
     if manifest["threads"] > 1:
         do = "compile it with one: every runtime here has one core"

@@ -164,4 +164,4 @@ def assignments(values: dict[str, int]) -> list[str]:
 
 
 def fields(items: Sequence[str]) -> str:
-    return wrap("    {", items, "},")
+    return wrap("    {", items, "},").replace("{ ", "{", 1)
