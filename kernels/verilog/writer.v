@@ -32,8 +32,11 @@ module s2c_writer #(
     wire [COUNT-1:0] wanted = accept ? {{(COUNT - 1) {1'b0}}, 1'b1} : beat ? take : {COUNT{1'b0}};
     wire [COLUMNS+COUNT-1:0] wide_wanted = {{COLUMNS{1'b0}}, wanted};
     wire [COLUMNS+COUNT-1:0] wide_left = {{COUNT{1'b0}}, left};
-    wire [COUNT-1:0] written = wide_wanted > wide_left ? wide_left[COUNT-1:0] : wanted;
-    wire [COLUMNS+COUNT-1:0] remaining = wide_left - {{COLUMNS{1'b0}}, written};
+    wire [COLUMNS+COUNT:0] difference = {1'b0, wide_left} - {1'b0, wide_wanted};
+    wire short = difference[COLUMNS+COUNT];
+    wire [COUNT-1:0] written = short ? wide_left[COUNT-1:0] : wanted;
+    wire [COLUMNS+COUNT-1:0] remaining = short ? {(COLUMNS + COUNT) {1'b0}} : difference[COLUMNS+COUNT-1:0];
+    wire spent = short | difference[COLUMNS-1:0] == 0;
     wire [ADDRESS+COUNT-1:0] moved = {{COUNT{1'b0}}, place} + {{ADDRESS{1'b0}}, written};
 
     wire unused = &{1'b0, moved[ADDRESS+COUNT-1:ADDRESS], remaining[COLUMNS+COUNT-1:COLUMNS], wide_left};
@@ -53,7 +56,7 @@ module s2c_writer #(
         else place <= moved[ADDRESS-1:0] + (row_end ? skip : {ADDRESS{1'b0}});
 
         if (load) left <= next_columns;
-        else left <= tile_end & (remaining == 0) ? columns : remaining[COLUMNS-1:0];
+        else left <= tile_end & spent ? columns : remaining[COLUMNS-1:0];
 
         address <= place;
         count <= written;
