@@ -29,9 +29,10 @@ def gains_by_bf16(node: Node, kernels: Kernels) -> bool:
     if OPS[node.op].macs(node) < LEAST_ROUNDED:
         return False
     before = node.inputs[0]
-    chain = (before, node) if before.op == "window" else (node,)
+    chain = (before, node) if before.op == "window" and node.op == "matmul" else (node,)
     half = (*chain[:-1], node.with_attrs(precision="bf16"))
     params = chain_params(chain)
     plain, found = (first_fitting(kernels, chain_keys(each)[0], params) for each in (chain, half))
-    is_filtered = plain is not None and plain.packs["weight"].name == "winograd"
+    packed = plain.packs.get("weight") if plain is not None else None
+    is_filtered = packed is not None and packed.name == "winograd"
     return found is not None and not (is_filtered and node.attrs["weight"].size <= MOST_FILTERED)

@@ -379,6 +379,13 @@ def test_facts_weigh_ratios_by_the_machine() -> None:
     assert facts(make_document(ratio=2.0))["noise"].endswith("above it: openvino")
 
 
+def test_facts_give_delays_that_do_not_weigh_by_the_length() -> None:
+    assert facts(make_document())["delay"] == (
+        "p99.9 less p50, in µs: s2c 25.00, openvino 25.00, empty loop 25.00; "
+        "a long call is interrupted more often"
+    )
+
+
 def test_instructions_that_differ_are_shown() -> None:
     assert valgrind_text({"normal": 3.0, "NaN": 4.0}) == "normal: 3, NaN: 4 instructions"
     assert valgrind_text({"why_not": "valgrind is not installed"}) == "valgrind is not installed"

@@ -574,8 +574,8 @@ def _(folder: Path) -> object:
 
 @row(
     "driver.py:stage_text",
-    "--stop-after: wanted one of load, fold_constants, cancel_transposes, sink_reshapes, fold_batchnorm, "
-    "fuse_qdq, tabulate_functions, fuse_clamp, trim_windows, eliminate_dead_channels, lower, "
+    "--stop-after: wanted one of load, fold_constants, cancel_transposes, sink_reshapes, fuse_gelu, "
+    "fold_batchnorm, fuse_qdq, tabulate_functions, fuse_clamp, trim_windows, eliminate_dead_channels, lower, "
     "expand_broadcasts, order_addends, plan, emit, found link; name one of these",
 )
 def _(folder: Path) -> object:

@@ -78,7 +78,7 @@ ODD = (
 LARGEST = np.finfo(np.float32).max
 MAGNITUDES = np.array([0.0, 1.0, SMALLEST, LARGEST, np.inf, np.nan], np.float32)
 SPECIAL = np.concatenate([MAGNITUDES, -MAGNITUDES])
-CONVERSIONS = sorted(ROUNDINGS)
+CONVERSIONS = (*(f"{name}_f32_i8" for name in sorted(ROUNDINGS)), "quantize_f32_i8.vector")
 CFLAGS = (
     *("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wdouble-promotion"),
     *("-Wcast-qual", "-Werror", "-ffp-contract=off", "-fno-builtin", f"-I{KERNELS}"),
@@ -93,13 +93,13 @@ CALLS = {
     **dict.fromkeys(MAPS, ("float *output, const float *input, int32_t size", "output, input, size")),
     **{f"{name}_f32": (f"float *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in RELATIVE_OF_PAIRS},
     **{f"{name}_f32_bool": (f"uint8_t *output, {PAIR_PARAMETERS}", PAIR_ARGUMENTS) for name in COMPARISONS},
-    **{
-        f"{name}_f32_i8": (
+    **dict.fromkeys(
+        CONVERSIONS,
+        (
             "int8_t *output, const float *input, int32_t size, float scale, int32_t zero",
             "output, input, size, scale, zero",
-        )
-        for name in CONVERSIONS
-    },
+        ),
+    ),
     **dict.fromkeys(
         SOFTMAXES,
         (
@@ -302,8 +302,8 @@ def near_ties(scale: np.float32) -> np.ndarray:
     return np.concatenate([around.reshape(-1).view(np.float32), anywhere, SPECIAL])
 
 
-@pytest.mark.parametrize("function", CONVERSIONS)
-def test_conversion_is_exact(library: ctypes.CDLL, function: str) -> None:
+@pytest.mark.parametrize("kernel", CONVERSIONS)
+def test_conversion_is_exact(library: ctypes.CDLL, kernel: str) -> None:
     random = np.random.default_rng(3)
     mantissas = np.concatenate([[1.0, 1.0 + 2.0**-23, 2.0 - 2.0**-23, 1.5], random.uniform(1, 2, 60)])
     for mantissa in mantissas:
@@ -311,8 +311,8 @@ def test_conversion_is_exact(library: ctypes.CDLL, function: str) -> None:
         zero = int(random.integers(-128, 128))
         x = near_ties(scale)
         y = np.empty(x.shape, np.int8)
-        call(library, f"{function}_f32_i8", y, x, x.size, ctypes.c_float(float(scale)), zero)
-        wanted = quantize(x, Type(x.shape, "i8", Quant((float(scale),), zero)), function)
+        call(library, kernel, y, x, x.size, ctypes.c_float(float(scale)), zero)
+        wanted = quantize(x, Type(x.shape, "i8", Quant((float(scale),), zero)), name_of(kernel))
         np.testing.assert_array_equal(y, wanted, err_msg=f"scale {scale!r}, zero {zero}")
 
 

@@ -252,6 +252,9 @@ def directed(dtype: str) -> dict[str, Graph]:
             "f32_functions": joined([unary(name, tensor("x", 3, 7)) for name in sorted(FUNCTIONS)]),
             "f32_folds": joined(folds(pick, dtype)),
             "f32_products": joined(products(pick, dtype)),
+            "f32_wide_products": joined(
+                [stacks(*each, transpose) for each in STACKS for transpose in (False, True)]
+            ),
             "f32_zips": joined(zips(pick, dtype)),
             "f32_wide": joined(wide_layers(seeded(6), dtype)),
         }
@@ -310,6 +313,16 @@ def wide_layers(pick: Pick, dtype: str) -> list[Node]:
         attrs, quant = weights(pick, x, columns, depth)
         nodes.append(make("dense", (x,), "d", quant, **attrs, **random_clamp(pick, quant)))
     return nodes
+
+
+STACKS = ((1, 8, 1, 16), (3, 15, 2, 17), (2, 40, 33, 31), (1, 30, 65, 100), (2, 17, 64, 48))
+
+
+def stacks(batch: int, rows: int, depth: int, columns: int, transpose: bool) -> Node:
+    """Products of several tiles and panels, with and without a rest."""
+    a = tensor("a", batch, rows, depth)
+    b = tensor("b", batch, *((columns, depth) if transpose else (depth, columns)))
+    return make("batch_matmul", (a, b), "m", transpose=transpose)
 
 
 def core_matmul(weight: np.ndarray, bias: np.ndarray, factors: np.ndarray, shifts: np.ndarray) -> Node:
@@ -460,7 +473,9 @@ def rounded(core: Graph) -> Graph:
 
 
 def takes_bf16(node: Node) -> bool:
-    """The weights of a window in an even number of channels."""
+    """The weights of a window in an even number of channels, and stacks of so many rows that it pays."""
+    if node.op == "batch_matmul":
+        return OPS[node.op].params(node)["rows"] >= 8
     window = node.inputs[0]
     if window.op != "window" or window.type.dtype != "f32":
         return True
@@ -511,7 +526,7 @@ KEYS: Mapping[str, set[str]] = {
     },
     "convert": {f"convert_{source}_{step}" for source, steps in STEPS.items() for step in steps},
     "fold": {f"fold_{name}_{dtype}" for name in FOLDS for dtype in ("f32", "i32", "i64")},
-    "batch_matmul": {"batch_matmul_f32", "batch_matmul_i32"},
+    "batch_matmul": {"batch_matmul_f32", "batch_matmul_bf16_f32", "batch_matmul_i32"},
     "rescale": {"rescale_i32", "rescale_i32_i8", "rescale_i32_i16", "rescale_i64_i16"},
     "recenter": {"recenter_i8_u8", "recenter_u8_i8"},
 }

@@ -5,8 +5,9 @@ cancel_transposes and fuse_qdq have test_layout.py.
 
 from __future__ import annotations
 
+import math
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ from s2c.passes.expand_broadcasts import expand_broadcasts
 from s2c.passes.fold_batchnorm import fold_batchnorm
 from s2c.passes.fold_constants import fold_constants
 from s2c.passes.fuse_clamp import fuse_clamp
+from s2c.passes.fuse_gelu import fuse_gelu
 from s2c.passes.lower import lower
 from s2c.passes.order_addends import order_addends
 from s2c.passes.sink_reshapes import sink_reshapes
@@ -230,6 +232,60 @@ def test_clamps_are_not_fused() -> None:
         graph = Graph((x,), outputs)
         assert ops_of(check_pass(fuse_clamp, graph)) == ops_of(graph)
     assert ops_of(fuse_clamp(Graph((x,), (mismatch,)))) == ["input", "conv2d", "relu"]
+
+
+# fuse_gelu
+
+
+def scalar(value: float) -> Node:
+    return constant(np.array(value, np.float32), "c")
+
+
+def erf_of(x: Node, divisor: float) -> Node:
+    return make("unary", (make("div", (x, scalar(divisor)), "i"),), "f", function="erf")
+
+
+def times(*factors: Node, **clamp: float) -> Node:
+    first, second = factors
+    return make("mul", (first, second), "m", **clamp)
+
+
+def plus(x: Node, value: float, **clamp: float) -> Node:
+    return make("add", (x, scalar(value)), "a", **clamp)
+
+
+ROOT = math.sqrt(2.0)
+GELUS: Mapping[str, Callable[[Node], Node]] = {
+    "gate halved": lambda x: times(x, times(scalar(0.5), plus(erf_of(x, ROOT), 1.0))),
+    "product halved": lambda x: times(times(x, plus(erf_of(x, ROOT), 1.0)), scalar(0.5)),
+    "product divided": lambda x: make("div", (times(plus(erf_of(x, ROOT), 1.0), x), scalar(2.0)), "d"),
+    "input halved": lambda x: times(times(scalar(0.5), x), plus(erf_of(x, ROOT), 1.0)),
+    "halves": lambda x: times(plus(times(erf_of(x, ROOT), scalar(0.5)), 0.5), x),
+}
+OTHERS: Mapping[str, Callable[[Node], Node]] = {
+    "another divisor": lambda x: times(x, times(scalar(0.5), plus(erf_of(x, 1.414), 1.0))),
+    "another offset": lambda x: times(x, times(scalar(0.5), plus(erf_of(x, ROOT), 1.1))),
+    "another factor": lambda x: times(x, times(scalar(0.51), plus(erf_of(x, ROOT), 1.0))),
+    "another operand": lambda x: times(relu(x, "r"), times(scalar(0.5), plus(erf_of(x, ROOT), 1.0))),
+    "clamped": lambda x: times(x, times(scalar(0.5), plus(erf_of(x, ROOT), 1.0, lo=0.5))),
+    "divided by zero": lambda x: times(x, plus(erf_of(x, 0.0), 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GELUS))
+def test_gelu_is_one_function(name: str) -> None:
+    x = image(4)
+    source = times(x, scalar(3.0))
+    result = check_pass(fuse_gelu, Graph((x,), (GELUS[name](source),)))
+    assert ops_of(result) == ["input", "constant", "mul", "unary"]
+    assert result.outputs[0].attrs["function"] == "gelu"
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_what_is_no_gelu_stays(name: str) -> None:
+    x = image(4)
+    graph = Graph((x,), (OTHERS[name](x),))
+    assert ops_of(fuse_gelu(graph)) == ops_of(graph)
 
 
 # tabulate_functions

@@ -9,20 +9,23 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import raises
+from feature_sets import feature_set
+from graphs import lowered, raises, random_arrays, seeded
 from native import build_library, check_call, compiler
 from onnx import helper
 from onnx_models import model_of
+from test_kernels import joined, wide_layers
 
 import s2c
+from s2c import steps
 from s2c.driver import compile_model, make_request
 from s2c.library import Instance
-from s2c.plan import Plan
+from s2c.plan import Plan, make_plan
 
 TASKS = Path("/proc/self/task")
 CHANNELS = 32
@@ -121,30 +124,54 @@ def test_the_bits_are_those_of_one_thread(model: Path, threads: int, tmp_path: P
         assert bits(shared(x)) == bits(alone(x))
 
 
+def run_parts(
+    library: ctypes.CDLL, plan: Plan, arrays: Sequence[np.ndarray], order: Sequence[int] | None
+) -> bytes:
+    """The outputs of `net` where each stage's parts come one after the other; None: of its plain run."""
+    memory = np.zeros(plan.arena_bytes + 64, np.uint8)
+    arena = memory[-memory.ctypes.data % 64 :][: plan.arena_bytes]
+    for at, array in zip(plan.inputs, arrays, strict=True):
+        arena[at:][: array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
+    pointer = ctypes.c_void_p(arena.ctypes.data)
+    if order is None:
+        library["net_run"](pointer)
+    else:
+        for stage in range(len(plan.stages)):
+            library["net_between"](pointer, stage)
+            for part in order:
+                library["net_part"](pointer, stage, part)
+        library["net_between"](pointer, len(plan.stages))
+    ends = zip(plan.outputs, plan.graph.outputs, strict=True)
+    return b"".join(arena[at : at + node.type.bytes].tobytes() for at, node in ends)
+
+
 @pytest.mark.build
 def test_parts_may_come_in_any_order(model: Path, tmp_path: Path) -> None:
     """Each stage by one thread, in every order of its parts."""
     plan = plan_of(model, 3)
     library = build_library([*compiler("zig"), "-march=native"], tmp_path, {"net": plan})
-    source = inputs(1)[0]
+    orders = (None, *itertools.permutations(range(3)))
+    assert len({run_parts(library, plan, inputs(1), order) for order in orders}) == 1
 
-    def run(order: tuple[int, ...] | None) -> bytes:
-        memory = np.zeros(plan.arena_bytes + 64, np.uint8)
-        arena = memory[-memory.ctypes.data % 64 :][: plan.arena_bytes]
-        arena[plan.inputs[0] :][: source.nbytes] = np.frombuffer(source.tobytes(), np.uint8)
-        pointer = ctypes.c_void_p(arena.ctypes.data)
-        if order is None:
-            library["net_run"](pointer)
-        else:
-            for stage in range(len(plan.stages)):
-                library["net_between"](pointer, stage)
-                for part in order:
-                    library["net_part"](pointer, stage, part)
-            library["net_between"](pointer, len(plan.stages))
-        ends = zip(plan.outputs, plan.graph.outputs, strict=True)
-        return b"".join(arena[at : at + node.type.bytes].tobytes() for at, node in ends)
 
-    assert {run(order) for order in itertools.permutations(range(3))} == {run(None)}
+@pytest.mark.build
+@pytest.mark.parametrize("name", ["x86-64-v3", "native"])
+@pytest.mark.parametrize("dtype", ["f32", "i8"])
+def test_shared_kernels_compute_any_part_alone(
+    name: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever units a part has: some of a tile's lines, a block, or none, where there are more threads."""
+    features = feature_set(name)
+    monkeypatch.setattr(steps, "LEAST_SHARED", 0)
+    graph = joined(wide_layers(seeded(5), dtype))
+    plan = make_plan(lowered(graph), features.kernels, features.vectors, 5)
+    shared = {call.kernel.name for call in plan.stages}
+    assert shared >= {f"{stem}_{dtype}.vector" for stem in ("matmul", "window_matmul", "window_matmul_add")}
+    assert len([name for name in shared if name.endswith((".lanes", "depthwise"))]) >= 1
+    library = build_library([*compiler("zig"), *features.flags_for("zig")], tmp_path, {"net": plan})
+    arrays = random_arrays(graph, 3)
+    wanted = run_parts(library, plan, arrays, None)
+    assert all(run_parts(library, plan, arrays, order) == wanted for order in (range(5), (4, 2, 0, 3, 1)))
 
 
 @pytest.mark.build

@@ -1,4 +1,4 @@
-"""The float kernels of vectors beside the contractions, on shapes about their tiles' and vectors' sizes."""
+"""The kernels of vectors beside the contractions, on shapes about their tiles' and vectors' sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphs import floats, planned, random_arrays, same_values, seeded, single, 
 from native import build_library, compiler, run_library
 
 from s2c import oracle
-from s2c.ir import Graph, Node
+from s2c.ir import Graph, Node, Quant
 from s2c.ops import make
 
 pytestmark = pytest.mark.build
@@ -93,6 +93,14 @@ def movements() -> list[Node]:
     return [*nodes, make("concat", lines, "c", axis=1)]
 
 
+def movements_of_bytes() -> list[Node]:
+    shapes = (*TRANSPOSES, ((33, 50), (1, 0)), ((2, 16, 47), (0, 2, 1)), ((3, 32, 2, 17), (0, 3, 2, 1)))
+    return [
+        make("transpose", (tensor("x", *shape, quant=Quant((0.5,), 3)),), "t", perm=perm)
+        for shape, perm in shapes
+    ]
+
+
 def elementwise() -> list[Node]:
     nodes = []
     for op in ("add", "mul"):
@@ -107,6 +115,7 @@ NETS = {
     "depthwise": (depthwise_layers, "vector_depthwise"),
     "line": (line_layers, "vector_line"),
     "movements": (movements, "vector"),
+    "movements_of_bytes": (movements_of_bytes, "vector"),
     "elementwise": (elementwise, "vector"),
 }
 

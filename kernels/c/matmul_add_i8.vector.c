@@ -8,19 +8,24 @@
    pack: multiplier = spread(groups, columns, 16)
    pack: shift = spread(groups, columns, 16)
    tile: rows, columns, (depth + 3) // 4
+   split: groups * ((columns + tile_columns - 1) // tile_columns) * ((rows + tile_rows - 1) // tile_rows)
    scratch: 4 + rows * groups * depth
    Constant: every loop runs over an extent. */
 #include "lib/panel_matmul_i8.h"
 
-S2C_INLINE void matmul_add_i8_vector(
-    int8_t *output, const int8_t *restrict input, const int8_t *addend, int8_t *restrict scratch,
-    const int8_t *weight, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, int32_t rows,
-    int32_t groups, int32_t columns, int32_t depth, int32_t scales, int32_t least_shift, int32_t most_shift,
-    int32_t headroom, int32_t once, int32_t zero, int32_t lo, int32_t hi, int32_t outer, int32_t middle,
-    int32_t inner, int32_t a_zero, int32_t a_multiplier, int32_t a_shift, int32_t b_zero,
-    int32_t b_multiplier, int32_t b_shift, int32_t add_multiplier, int32_t add_shift, int32_t add_once,
-    int32_t add_zero, int32_t add_lo, int32_t add_hi, int32_t tile_rows, int32_t tile_columns)
+S2C_INLINE void matmul_add_i8_vector(int8_t *output, const int8_t *restrict input, const int8_t *addend,
+                                     int8_t *restrict scratch, const int8_t *weight, const int32_t *bias,
+                                     const int32_t *multiplier, const int8_t *shift, int32_t rows,
+                                     int32_t groups, int32_t columns, int32_t depth, int32_t scales,
+                                     int32_t least_shift, int32_t most_shift, int32_t headroom, int32_t once,
+                                     int32_t zero, int32_t lo, int32_t hi, int32_t outer, int32_t middle,
+                                     int32_t inner, int32_t a_zero, int32_t a_multiplier, int32_t a_shift,
+                                     int32_t b_zero, int32_t b_multiplier, int32_t b_shift,
+                                     int32_t add_multiplier, int32_t add_shift, int32_t add_once,
+                                     int32_t add_zero, int32_t add_lo, int32_t add_hi, int32_t tile_rows,
+                                     int32_t tile_columns, int32_t first, int32_t last)
 {
+    const s2c_range units = {first, last};
     const s2c_result result =
         (s2c_result){bias, multiplier, shift, scales, least_shift, most_shift, headroom, once, zero, lo, hi};
     const s2c_addend add = (s2c_addend){
@@ -28,5 +33,5 @@ S2C_INLINE void matmul_add_i8_vector(
         add_shift, add_once, add_zero,     add_lo,  add_hi};
     (void)outer, (void)middle, (void)inner;
     s2c_panel_matmul_i8(output, input, addend, scratch, weight, rows, groups, columns, depth, tile_rows,
-                        tile_columns, result, add);
+                        tile_columns, units, result, add);
 }

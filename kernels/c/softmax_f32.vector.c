@@ -44,7 +44,7 @@ S2C_INLINE s2c_totals s2c_add_powers(float *y, const float *x, int32_t count, fl
     return totals;
 }
 
-S2C_INLINE void s2c_softmax_row(float *y, const float *x, int32_t size, float beta)
+S2C_INLINE float s2c_largest_of_row(const float *x, int32_t size)
 {
     const int32_t whole = size / S2C_WIDE * S2C_WIDE;
     s2c_wide most = s2c_all_wide(x[0]);
@@ -54,7 +54,12 @@ S2C_INLINE void s2c_softmax_row(float *y, const float *x, int32_t size, float be
     if (whole < size) {
         most = s2c_larger_wide(most, x + whole, size - whole);
     }
-    const float largest = s2c_largest_wide(most);
+    return s2c_largest_wide(most);
+}
+
+S2C_INLINE s2c_totals s2c_powers_of_row(float *y, const float *x, int32_t size, float largest, float beta)
+{
+    const int32_t whole = size / S2C_WIDE * S2C_WIDE;
     s2c_totals totals = {s2c_all_wide(0.0f), s2c_all_wide(0.0f)};
     for (int32_t i = 0; i < whole; i += S2C_WIDE) {
         totals = s2c_add_powers(y + i, x + i, S2C_WIDE, largest, beta, totals);
@@ -62,7 +67,12 @@ S2C_INLINE void s2c_softmax_row(float *y, const float *x, int32_t size, float be
     if (whole < size) {
         totals = s2c_add_powers(y + whole, x + whole, size - whole, largest, beta, totals);
     }
-    const float factor = s2c_reciprocal_of_positive(s2c_sum_wide(totals.sum) - s2c_sum_wide(totals.lost));
+    return totals;
+}
+
+S2C_INLINE void s2c_scale_row(float *y, int32_t size, float factor)
+{
+    const int32_t whole = size / S2C_WIDE * S2C_WIDE;
     for (int32_t i = 0; i < whole; i += S2C_FLOATS) {
         s2c_store_floats(y + i, s2c_load_floats(y + i) * factor);
     }
@@ -71,9 +81,35 @@ S2C_INLINE void s2c_softmax_row(float *y, const float *x, int32_t size, float be
     }
 }
 
+#define S2C_ROWS 4 /* at a time, so that one's steps fill the waits of another's */
+
+/* rows: a literal of up to S2C_ROWS. */
+S2C_INLINE void s2c_softmax_rows(float *y, const float *x, int32_t rows, int32_t size, float beta)
+{
+    float largest[S2C_ROWS];
+    s2c_totals totals[S2C_ROWS];
+    S2C_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        largest[r] = s2c_largest_of_row(x + r * size, size);
+    }
+    S2C_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        totals[r] = s2c_powers_of_row(y + r * size, x + r * size, size, largest[r], beta);
+    }
+    S2C_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        const float sum = s2c_sum_wide(totals[r].sum) - s2c_sum_wide(totals[r].lost);
+        s2c_scale_row(y + r * size, size, s2c_reciprocal_of_positive(sum));
+    }
+}
+
 S2C_INLINE void softmax_f32_vector(float *output, const float *input, int32_t rows, int32_t size, float beta)
 {
-    for (int32_t r = 0; r < rows; r++) {
-        s2c_softmax_row(output + r * size, input + r * size, size, beta);
+    const int32_t whole = rows / S2C_ROWS * S2C_ROWS;
+    for (int32_t r = 0; r < whole; r += S2C_ROWS) {
+        s2c_softmax_rows(output + r * size, input + r * size, S2C_ROWS, size, beta);
+    }
+    for (int32_t r = whole; r < rows; r++) {
+        s2c_softmax_rows(output + r * size, input + r * size, 1, size, beta);
     }
 }

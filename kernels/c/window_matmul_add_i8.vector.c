@@ -8,6 +8,7 @@
    pack: multiplier = spread(groups, columns, 16)
    pack: shift = spread(groups, columns, 16)
    tile: output_width * (output_width > 1) + output_height * (output_width == 1), columns, (depth + 3) // 4
+   split: batch * window_groups * ((columns + tile_columns - 1) // tile_columns) * line_tiles
    scratch: 4 + channels * ((output_height - 1) * stride_height + (kernel_height - 1) * dilation_height + 1) * ((output_width - 1) * stride_width + (kernel_width - 1) * dilation_width + 1)
    Constant: loops run over extents, and which pixels are padding follows from them. */
 #include "lib/panel_conv_i8.h"
@@ -23,8 +24,9 @@ S2C_INLINE void window_matmul_add_i8_vector(
     int32_t hi, int32_t outer, int32_t middle, int32_t inner, int32_t a_zero, int32_t a_multiplier,
     int32_t a_shift, int32_t b_zero, int32_t b_multiplier, int32_t b_shift, int32_t add_multiplier,
     int32_t add_shift, int32_t add_once, int32_t add_zero, int32_t add_lo, int32_t add_hi, int32_t tile_rows,
-    int32_t tile_columns)
+    int32_t tile_columns, int32_t first, int32_t last)
 {
+    const s2c_range units = {first, last};
     const s2c_window window =
         (s2c_window){height,        width,         channels,        kernel_height,  kernel_width,
                      stride_height, stride_width,  dilation_height, dilation_width, pad_top,
@@ -35,6 +37,6 @@ S2C_INLINE void window_matmul_add_i8_vector(
         1,         a_zero,   a_multiplier, a_shift, b_zero, b_multiplier, b_shift, add_multiplier,
         add_shift, add_once, add_zero,     add_lo,  add_hi};
     (void)rows, (void)groups, (void)depth, (void)outer, (void)middle, (void)inner;
-    s2c_panel_conv_i8(output, input, addend, scratch, weight, batch, columns, tile_rows, tile_columns, window,
-                      result, add);
+    s2c_panel_conv_i8(output, input, addend, scratch, weight, batch, columns, tile_rows, tile_columns, units,
+                      window, result, add);
 }

@@ -86,6 +86,7 @@ def facts(document: Document) -> dict[str, str]:
         )
     result["floats of s2c"] = document["float_mode"]
     result["noise"] = noise_text(document["entries"])
+    result["delay"] = delay_text(document["entries"])
     result["counted"] = (
         f"{document['counted_calls']} calls; mallocs of all threads by the slots of loaded libraries' offset "
         "tables, pointed to functions that count; page faults of the process; system calls and instructions "
@@ -114,6 +115,14 @@ def noise_text(entries: Sequence[Mapping[str, Any]]) -> str:
     if not above:
         return text + "no ratio is above it, so what differs between them may be noise"
     return text + f"above it: {'; '.join(above)}"
+
+
+def delay_text(entries: Sequence[Mapping[str, Any]]) -> str:
+    """What the ratios hide of calls that differ in length, by runtime."""
+    delays = ", ".join(
+        f"{each['name']} {microseconds(each['p99_9'] - each['p50'])}" for each in entries if "mallocs" in each
+    )
+    return f"p99.9 less p50, in µs: {delays}; a long call is interrupted more often"
 
 
 def valgrind_text(counts: Mapping[str, Any]) -> str:

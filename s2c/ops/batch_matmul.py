@@ -8,6 +8,7 @@ import numpy as np
 
 from s2c.errors import error
 from s2c.ir import Node, Type
+from s2c.ops.bfloat16 import to_bfloat16
 from s2c.ops.table import Op, Params
 
 
@@ -33,7 +34,9 @@ def infer_batch_matmul(node: Node) -> Type:
 
 
 def eval_batch_matmul(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Floats are summed in float64; integers wrap around."""
+    """Floats are summed in float64, with precision "bf16" rounded to bfloat16 first; integers wrap around."""
+    if node.attrs.get("precision") == "bf16":
+        a, b = to_bfloat16(a), to_bfloat16(b)
     wide = np.float64 if a.dtype == np.float32 else a.dtype
     right = b.transpose(0, 2, 1) if node.attrs["transpose"] else b
     with np.errstate(all="ignore"):
@@ -51,6 +54,10 @@ def batch_matmul_params(node: Node) -> Params:
     }
 
 
+def batch_matmul_stem(node: Node) -> str:
+    return "batch_matmul_bf16" if "precision" in node.attrs else "batch_matmul"
+
+
 def batch_matmul_macs(node: Node) -> int:
     batch, rows, depth, columns = extents(node)
     return batch * rows * depth * columns
@@ -58,6 +65,10 @@ def batch_matmul_macs(node: Node) -> int:
 
 BATCH_MATMUL: Mapping[str, Op] = {
     "batch_matmul": Op(
-        infer_batch_matmul, eval_batch_matmul, macs=batch_matmul_macs, params=batch_matmul_params
+        infer_batch_matmul,
+        eval_batch_matmul,
+        macs=batch_matmul_macs,
+        params=batch_matmul_params,
+        stem=batch_matmul_stem,
     )
 }

@@ -108,14 +108,15 @@ def matmul_zero(node: Node) -> int:
 
 
 def scale_params(shift: np.ndarray, accumulator: int) -> Params:
-    """How many multipliers there are (1: one for the tensor), the signs of their least and largest shift,
-    and whether the accumulator, shifted left by the largest, leaves the topmost bit of int32 free.
+    """How many multipliers there are (1: one for the tensor), the sign of their least shift, their largest
+    within -2..1, and whether the accumulator, shifted left by the largest, leaves the topmost bit of int32
+    free.
     """
     most = int(shift.max())
     return {
         "scales": len(shift),
         "least_shift": int(np.sign(shift.min())),
-        "most_shift": int(np.sign(most)),
+        "most_shift": max(-2, min(most, 1)),
         "headroom": int(accumulator << max(most, 0) < 1 << 30),
     }
 

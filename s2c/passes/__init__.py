@@ -11,6 +11,7 @@ from s2c.passes.expand_broadcasts import expand_broadcasts
 from s2c.passes.fold_batchnorm import fold_batchnorm
 from s2c.passes.fold_constants import fold_constants
 from s2c.passes.fuse_clamp import fuse_clamp
+from s2c.passes.fuse_gelu import fuse_gelu
 from s2c.passes.fuse_qdq import fuse_qdq
 from s2c.passes.lower import HasKernel, lower
 from s2c.passes.order_addends import order_addends
@@ -23,6 +24,7 @@ SOURCE_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     cancel_transposes,
     sink_reshapes,
+    fuse_gelu,
     fold_batchnorm,
     fuse_qdq,
     tabulate_functions,

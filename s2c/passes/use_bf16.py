@@ -16,10 +16,11 @@ Gains = Callable[[Node], bool]  # whether a contraction is computed faster so
 
 def use_bf16(graph: Graph, gains: Gains) -> Graph:
     def rule(node: Node, _uses: object) -> Node | None:
-        if node.op != "matmul" or node.type.dtype != "f32" or "precision" in node.attrs:
+        if node.op not in ("matmul", "batch_matmul"):
             return None
-        if not gains(node):
+        if node.type.dtype != "f32" or "precision" in node.attrs or not gains(node):
             return None
-        return node.with_attrs(precision="bf16", weight=to_bfloat16(node.attrs["weight"]))
+        weight = {"weight": to_bfloat16(node.attrs["weight"])} if node.op == "matmul" else {}
+        return node.with_attrs(precision="bf16", **weight)
 
     return graph.rewrite(rule)

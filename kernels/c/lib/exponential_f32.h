@@ -43,6 +43,24 @@ S2C_INLINE s2c_floats s2c_exp_of_minus_floats(s2c_floats a, s2c_floats more)
     return s2c_multiply_add(power, s2c_expm1_near_zero_floats(parts.h + more), power);
 }
 
+/* exp(-(a + more) / 2) likewise, with the halves in the coefficients; 0 above a = 175.4. */
+S2C_INLINE s2c_floats s2c_exp_of_minus_half_floats(s2c_floats a, s2c_floats more)
+{
+    const s2c_floats limited = s2c_at_most_floats(a, 176.0f);
+    const s2c_floats rounded = s2c_horner(limited, s2c_all_floats(-0.5f * S2C_LOG2_E), S2C_POWER_ROUND);
+    const s2c_floats n = rounded - S2C_POWER_ROUND;
+    const s2c_floats high = s2c_multiply_add(n, s2c_all_floats(2.0f * S2C_LN2_HIGH), limited);
+    const s2c_floats h = s2c_multiply_add(n, s2c_all_floats(2.0f * S2C_LN2_LOW), high) + more;
+    s2c_floats p = s2c_all_floats(0.00138367456f / 64);
+    p = s2c_horner(p, h, -0.00836710539f / 32);
+    p = s2c_horner(p, h, 0.041667752f / 16);
+    p = s2c_horner(p, h, -0.16666539f / 8);
+    p = s2c_horner(p, h, 0.49999997f / 4);
+    p = s2c_horner(p, h, -0.5f);
+    const s2c_floats power = s2c_power_of_two_floats(rounded);
+    return s2c_multiply_add(power, p * h, power);
+}
+
 /* exp(-a) - 1 for a >= 0, near 0 too to a share of itself. */
 S2C_INLINE s2c_floats s2c_expm1_of_minus_floats(s2c_floats a)
 {

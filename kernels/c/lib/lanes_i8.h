@@ -50,14 +50,15 @@ S2C_INLINE void s2c_part_row(int8_t *restrict to, const int8_t *restrict row, s2
     }
 }
 
-S2C_INLINE void s2c_part(int8_t *restrict to, const int8_t *restrict image, s2c_window p)
+/* The rows first .. last of the copy. */
+S2C_INLINE void s2c_part(int8_t *restrict to, const int8_t *restrict image, s2c_range rows, s2c_window p)
 {
     const int32_t size = s2c_parted(p) * p.stride_width * p.channels;
     if (p.stride_width == 1) {
-        s2c_pad_raised(to, image, p);
+        s2c_pad_raised(to, image, rows, p);
         return;
     }
-    for (int32_t y = 0; y < s2c_covered_rows(p); y++) {
+    for (int32_t y = rows.first; y < rows.last; y++) {
         const int32_t row = y - p.pad_top;
         if (row < 0 || row >= p.height) {
             s2c_fill(to + y * size, (int8_t)(p.value ^ S2C_RAISE), size);
@@ -175,8 +176,9 @@ S2C_INLINE void s2c_lane_rows(int8_t *output, const int8_t *input, const int8_t 
     }
 }
 
+/* units: rows of the output, image by image; computed are the tiles of rows that begin there. */
 S2C_INLINE void s2c_lanes_conv(int8_t *output, const int8_t *input, int8_t *scratch, const int8_t *weight,
-                               int32_t batch, s2c_window upright, s2c_result to)
+                               int32_t batch, s2c_range units, s2c_window upright, s2c_result to)
 {
     const s2c_window p = s2c_lying(upright);
     const int32_t pitch = s2c_parted(p) * p.stride_width * p.channels;
@@ -184,16 +186,25 @@ S2C_INLINE void s2c_lanes_conv(int8_t *output, const int8_t *input, int8_t *scra
     const int32_t tiles = (p.output_height + S2C_BLOCK_ROWS - 1) / S2C_BLOCK_ROWS;
     const int32_t rows = (p.output_height + tiles - 1) / tiles;
     const int32_t whole = p.output_height / rows * rows;
+    const int32_t reach = (p.kernel_height - 1) * p.dilation_height + 1;
     for (int32_t b = 0; b < batch; b++) {
-        s2c_part(scratch, input + b * p.height * p.width * p.channels, p);
-        for (int32_t y = 0; y < whole; y += rows) {
-            s2c_lane_rows(output + y * row, scratch + y * p.stride_height * pitch, weight, rows, p, to);
+        const s2c_range lines = s2c_range_in(units, b, p.output_height);
+        const int32_t first = (lines.first + rows - 1) / rows * rows;
+        const int32_t past = (lines.last + rows - 1) / rows * rows;
+        const int32_t last = past < p.output_height ? past : p.output_height;
+        if (first >= last) {
+            continue;
         }
-        if (whole < p.output_height) {
-            s2c_lane_rows(output + whole * row, scratch + whole * p.stride_height * pitch, weight,
+        const s2c_range read = {first * p.stride_height, (last - 1) * p.stride_height + reach};
+        s2c_part(scratch, input + b * p.height * p.width * p.channels, read, p);
+        int8_t *image = output + b * p.output_height * row;
+        for (int32_t y = first; y < (last < whole ? last : whole); y += rows) {
+            s2c_lane_rows(image + y * row, scratch + y * p.stride_height * pitch, weight, rows, p, to);
+        }
+        if (whole < last) {
+            s2c_lane_rows(image + whole * row, scratch + whole * p.stride_height * pitch, weight,
                           p.output_height - whole, p, to);
         }
-        output += p.output_height * row;
     }
 }
 

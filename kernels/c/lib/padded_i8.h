@@ -3,6 +3,7 @@
 #ifndef S2C_PADDED_I8_H
 #define S2C_PADDED_I8_H
 #include "patch_i8.h"
+#include "range.h"
 #include "vector_i8.h"
 
 #define S2C_RAISE (S2C_RAISED ? -128 : 0) /* xor with it adds 128 to unsigned bytes */
@@ -24,14 +25,16 @@ S2C_INLINE void s2c_raise_bytes(int8_t *restrict to, const int8_t *restrict from
     }
 }
 
-S2C_INLINE void s2c_pad_raised(int8_t *restrict to, const int8_t *restrict image, s2c_window p)
+/* The rows first .. last of it. */
+S2C_INLINE void s2c_pad_raised(int8_t *restrict to, const int8_t *restrict image, s2c_range rows,
+                               s2c_window p)
 {
     const int32_t covered = s2c_covered_columns(p);
     const int32_t left = p.pad_left < covered ? p.pad_left : covered;
     const int32_t room = covered - left;
     const int32_t inside = room < p.width ? room : p.width;
     const int32_t padding = (int8_t)(p.value ^ S2C_RAISE);
-    for (int32_t y = 0; y < s2c_covered_rows(p); y++) {
+    for (int32_t y = rows.first; y < rows.last; y++) {
         const int32_t row = y - p.pad_top;
         int8_t *line = to + y * covered * p.channels;
         if (row < 0 || row >= p.height) {

@@ -4,6 +4,7 @@
    and gets its bias last. Rows of a tile lie `step` apart in the input. */
 #ifndef S2C_PANELS_F32_H
 #define S2C_PANELS_F32_H
+#include "range.h"
 #include "vector_f32.h"
 
 #define S2C_PANEL 16 /* columns; what the packing `panels(16)` writes */
@@ -109,25 +110,6 @@ S2C_INLINE void s2c_panel_line_f32(float *output, const float *input, const floa
         s2c_panel_tile_f32(output + r * to.step, input + (r - from.base) * from.step, addend + r * to.step,
                            weight, bias, rows - r, columns, from, to);
     }
-}
-
-/* A range of units, cut to those of one of several equal parts that follow each other: unit 0 is the part's first. */
-typedef struct {
-    int32_t first, last;
-} s2c_range;
-
-S2C_INLINE s2c_range s2c_range_in(s2c_range all, int32_t part, int32_t size)
-{
-    const int32_t first = all.first - part * size;
-    const int32_t last = all.last - part * size;
-    const s2c_range found = {first < 0 ? 0 : first, last > size ? size : last};
-    return found;
-}
-
-S2C_INLINE s2c_range s2c_overlap(s2c_range a, s2c_range b)
-{
-    const s2c_range found = {a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
-    return found;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef S2C_PANELS_I8_H
 #define S2C_PANELS_I8_H
 #include "addend_i8.h"
+#include "range.h"
 #include "result_i8.h"
 #include "zip_i8.h"
 
@@ -132,47 +133,68 @@ S2C_INLINE void s2c_panel_tile_i8(int8_t *output, const int8_t *input, const int
                        add.present ? add.lo : to.lo, add.present ? add.hi : to.hi);
 }
 
-/* One line of `rows` rows, tile by tile; the last tile has what is left. columns is a literal. */
+/* The tiles first .. last of a line of `rows` rows; the line's last tile has what is left. columns is a literal. */
 S2C_INLINE void s2c_panel_line_i8(int8_t *output, const int8_t *input, const int8_t *addend,
                                   const int8_t *weight, int32_t n0, int32_t width, int32_t rows,
-                                  int32_t tile_rows, int32_t columns, s2c_source_i8 from, s2c_result to,
-                                  s2c_addend add)
+                                  int32_t tile_rows, int32_t columns, s2c_range tiles, s2c_source_i8 from,
+                                  s2c_result to, s2c_addend add)
 {
-    const int32_t whole = rows / tile_rows * tile_rows;
-    for (int32_t r = 0; r < whole; r += tile_rows) {
+    const int32_t whole = rows / tile_rows;
+    for (int32_t tile = tiles.first; tile < (tiles.last < whole ? tiles.last : whole); tile++) {
+        const int32_t r = tile * tile_rows;
         s2c_panel_tile_i8(output + r * width, input + r * from.step, addend + r * width, weight, n0, width,
                           tile_rows, columns, from, to, add);
     }
-    if (whole < rows) {
-        s2c_panel_tile_i8(output + whole * width, input + whole * from.step, addend + whole * width, weight,
-                          n0, width, rows - whole, columns, from, to, add);
+    if (whole * tile_rows < rows && tiles.first <= whole && tiles.last > whole) {
+        const int32_t r = whole * tile_rows;
+        s2c_panel_tile_i8(output + r * width, input + r * from.step, addend + r * width, weight, n0, width,
+                          rows - r, columns, from, to, add);
     }
 }
 
-/* `lines` lines, line_step apart in the input, of a group's columns, tile by tile; a tile's weights serve all lines
-   before the next ones come. */
-S2C_INLINE void s2c_panel_lines_i8(int8_t *output, const int8_t *input, const int8_t *addend,
-                                   const int8_t *weight, int32_t n0, int32_t width, int32_t lines,
-                                   int32_t line_step, int32_t rows, int32_t columns, int32_t tile_rows,
-                                   int32_t tile_columns, s2c_source_i8 from, s2c_result to, s2c_addend add)
+/* How the output of one group is walked: `lines` lines of `rows` rows, which lie line_step apart in the input; rows of
+   the output lie `width` apart. */
+typedef struct {
+    int32_t lines, line_step, rows, width;
+} s2c_walk_i8;
+
+/* One block of columns, a literal: units are tiles of rows, line by line. */
+S2C_INLINE void s2c_panel_block_i8(int8_t *output, const int8_t *input, const int8_t *addend,
+                                   const int8_t *weight, int32_t n0, int32_t tile_rows, int32_t columns,
+                                   s2c_range units, s2c_walk_i8 walk, s2c_source_i8 from, s2c_result to,
+                                   s2c_addend add)
 {
-    const int32_t whole = columns / tile_columns * tile_columns;
-    const int32_t bytes = s2c_panel_bytes(from);
-    for (int32_t n = 0; n < whole; n += tile_columns) {
-        for (int32_t line = 0; line < lines; line++) {
-            const int32_t place = line * rows * width + n;
-            s2c_panel_line_i8(output + place, input + line * line_step, addend + place,
-                              weight + n / S2C_CHAR_PANEL * bytes, n0 + n, width, rows, tile_rows,
-                              tile_columns, from, to, add);
-        }
+    const int32_t tiles = (walk.rows + tile_rows - 1) / tile_rows;
+    if (units.first >= units.last) {
+        return;
     }
-    if (whole < columns) {
-        for (int32_t line = 0; line < lines; line++) {
-            const int32_t place = line * rows * width + whole;
-            s2c_panel_line_i8(output + place, input + line * line_step, addend + place,
-                              weight + whole / S2C_CHAR_PANEL * bytes, n0 + whole, width, rows, tile_rows,
-                              columns - whole, from, to, add);
-        }
+    for (int32_t line = units.first / tiles; line * tiles < units.last; line++) {
+        const int32_t place = line * walk.rows * walk.width;
+        s2c_panel_line_i8(output + place, input + line * walk.line_step, addend + place, weight, n0,
+                          walk.width, walk.rows, tile_rows, columns, s2c_range_in(units, line, tiles), from,
+                          to, add);
+    }
+}
+
+/* A group's columns, block by block; a tile's weights serve all lines before the next ones come. units: of block of
+   columns by line by tile of rows. */
+S2C_INLINE void s2c_panel_lines_i8(int8_t *output, const int8_t *input, const int8_t *addend,
+                                   const int8_t *weight, int32_t n0, int32_t columns, int32_t tile_rows,
+                                   int32_t tile_columns, s2c_range units, s2c_walk_i8 walk,
+                                   s2c_source_i8 from, s2c_result to, s2c_addend add)
+{
+    const int32_t size = walk.lines * ((walk.rows + tile_rows - 1) / tile_rows);
+    const int32_t whole = columns / tile_columns;
+    const int32_t bytes = s2c_panel_bytes(from);
+    for (int32_t block = 0; block < whole; block++) {
+        const int32_t n = block * tile_columns;
+        s2c_panel_block_i8(output + n, input, addend + n, weight + n / S2C_CHAR_PANEL * bytes, n0 + n,
+                           tile_rows, tile_columns, s2c_range_in(units, block, size), walk, from, to, add);
+    }
+    if (whole * tile_columns < columns) {
+        const int32_t n = whole * tile_columns;
+        s2c_panel_block_i8(output + n, input, addend + n, weight + n / S2C_CHAR_PANEL * bytes, n0 + n,
+                           tile_rows, columns - n, s2c_range_in(units, whole, size), walk, from, to, add);
     }
 }
 

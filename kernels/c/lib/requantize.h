@@ -1,7 +1,7 @@
 /* TFLite's reference requantization, without a branch.
    scale(x) = x * multiplier * 2^(shift - 31), rounded as SaturatingRoundingDoublingHighMul, then as RoundingDivideByPOT.
-   least_shift and most_shift have the signs of a layer's least and largest shift; as literals they let the compiler drop
-   what cannot happen.
+   least_shift has the sign of a layer's least shift, most_shift is its largest within -2..1; as literals they let the
+   compiler drop what cannot happen.
    |x| * 2^max(shift, 0) is below 2^31, and below 2^30 where headroom is 1: the compiler proves it from the weights, so
    that nothing here can overflow. */
 #ifndef S2C_REQUANTIZE_H

@@ -138,6 +138,15 @@ S2C_INLINE s2c_floats s2c_to_pairs(const float *from)
     return (s2c_floats)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + S2C_FLOATS), _mm512_loadu_ps(from));
 }
 
+/* Pairs of a number of each. */
+S2C_INLINE s2c_floats s2c_interleave_pairs(s2c_floats low, s2c_floats high)
+{
+    const s2c_words places = {0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007,
+                              0x180008, 0x190009, 0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d, 0x1e000e, 0x1f000f};
+    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+    return (s2c_floats)_mm512_permutexvar_epi16((__m512i)places, halves);
+}
+
 #else
 
 /* Kernels of pairs refuse to be compiled so: these stand for what the others name and never call. */
@@ -149,6 +158,11 @@ S2C_INLINE s2c_floats s2c_dot_pairs(s2c_floats a, s2c_floats b, s2c_floats sum)
 S2C_INLINE s2c_floats s2c_to_pairs(const float *from)
 {
     return s2c_load_floats(from);
+}
+
+S2C_INLINE s2c_floats s2c_interleave_pairs(s2c_floats low, s2c_floats high)
+{
+    return low + high;
 }
 
 #endif

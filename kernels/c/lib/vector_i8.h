@@ -333,9 +333,17 @@ S2C_INLINE s2c_ints s2c_scale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints shi
                         s2c_shift_longs(odd, s2c_upper(right), s2c_upper(one)));
 }
 
-/* lib/requantize.h's s2c_scale_once of each lane. */
-S2C_INLINE s2c_ints s2c_scale_ints_once(s2c_ints x, s2c_ints multiplier, s2c_ints shift)
+/* lib/requantize.h's s2c_scale_once of each lane. Where all shifts are below -1, half of what is shifted out is a multiple
+   of 2^32, so that the products' lower halves change nothing. */
+S2C_INLINE s2c_ints s2c_scale_ints_once(s2c_ints x, s2c_ints multiplier, s2c_ints shift, int32_t most_shift)
 {
+    if (most_shift < -1) {
+        const s2c_ints right = (-1 - shift) & 31; /* padding has the shift 0 */
+        const s2c_ints half = (s2c_ints)(((s2c_int_words){0} + 1u) << (s2c_int_words)(right - 1));
+        const s2c_longs even = s2c_multiply_even(x, multiplier);
+        const s2c_longs odd = s2c_multiply_even(s2c_odd(x), s2c_odd(multiplier));
+        return s2c_add_ints(s2c_join_high(even, odd), half) >> right;
+    }
     const s2c_ints right = 31 - shift;
     const s2c_longs even_right = s2c_lower(right);
     const s2c_longs odd_right = s2c_upper(right);
@@ -350,7 +358,7 @@ S2C_INLINE s2c_ints s2c_rescale_ints(s2c_ints x, s2c_ints multiplier, s2c_ints s
                                      int32_t only_positive)
 {
     if (once != 0) {
-        return s2c_scale_ints_once(x, multiplier, shift);
+        return s2c_scale_ints_once(x, multiplier, shift, most_shift);
     }
     return s2c_scale_ints(x, multiplier, shift, least_shift, most_shift, headroom, only_positive);
 }
