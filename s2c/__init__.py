@@ -36,6 +36,8 @@ def compile(
     precision: str = "f32",
     tune: bool = False,
     lanes: int | None = None,
+    device: str | None = None,
+    mhz: float | None = None,
     **adaptation: Any,
 ) -> Program:
     """The program of a model for a target; raises CompileError with all that is wrong.
@@ -46,7 +48,7 @@ def compile(
     each with the output that holds its value for the next call: the program keeps them. reproducible: floats
     give the same bits on every processor. threads: that share what is large enough.
     precision: f32, or bf16 for the operands of large contractions. tune: time kernels on this machine.
-    lanes: of a chip, products in a cycle.
+    lanes: of a chip, products in a cycle; or chosen for a device that it has to fit, a latency at mhz.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -56,9 +58,11 @@ def compile(
     from s2c.adapt.recipe import make_recipe
     from s2c.driver import make_request
     from s2c.program import Program
+    from s2c.silicon.choice import take_goal
 
     refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
+    goal, latency = take_goal(target, lanes, adaptation.pop("latency", None), mhz, device)
     with model_path(model, example_inputs) as path:
         request = make_request(
             *(path, target, name, sizes, consts, cc, states),
@@ -67,8 +71,9 @@ def compile(
             precision=precision,
             tune=tune,
             lanes=lanes,
+            goal=goal,
         )
-        recipe = make_recipe(request, **adaptation)
+        recipe = make_recipe(request, latency=latency, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")
         write_adapted(recipe, Path(temporary.name))
     return Program(Path(temporary.name), temporary)

@@ -76,6 +76,8 @@ def compile_model(
     precision: options.Precision = "f32",
     tune: options.Tune = False,
     lanes: options.ChipLanes = None,
+    device: options.ChipDevice = None,
+    mhz: options.ChipClock = None,
     width: options.Width = None,
     macs: options.Macs = None,
     latency: options.Latency = None,
@@ -100,9 +102,11 @@ def compile_model(
         from s2c.adapt import save_adapted
         from s2c.adapt.recipe import make_recipe, refuse_stop
         from s2c.adapt.tables import describe_adaptation
+        from s2c.silicon.choice import take_goal
 
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
+        goal, latency = take_goal(target, lanes, latency, mhz, device)
         request = driver.make_request(
             model,
             target,
@@ -117,6 +121,7 @@ def compile_model(
             precision,
             tune=tune,
             lanes=lanes,
+            goal=goal,
         )
         recipe = make_recipe(
             request,

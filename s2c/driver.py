@@ -29,6 +29,7 @@ from s2c.plan import Plan, make_plan
 from s2c.plan import run as run_plan
 from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
+from s2c.silicon.choice import Goal, choose_lanes
 from s2c.silicon.refusals import refuse_flags, refuse_name, refuse_states
 from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.state import keep_states, last_pairs
@@ -60,6 +61,7 @@ class Request:
     reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor. threads: that may share
     the work. precision: of contractions' operands, one of PRECISIONS. choices: of kernels and tiles, instead
     of the cost model's; tune: find them by timing. lanes: of a chip that multiply at once; None for others.
+    goal: what lanes are chosen for, instead of these.
     """
 
     model: Path
@@ -76,12 +78,13 @@ class Request:
     choices: Choices = field(default_factory=dict)
     tune: bool = False
     lanes: int | None = None
+    goal: Goal | None = None
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
         program = (self.cc, self.reproducible, self.threads, self.precision, choices_text(self.choices))
-        machine = (self.target.features, self.target.vectors, self.lanes)
+        machine = (self.target.features, self.target.vectors, self.lanes, self.goal)
         flags = (self.target.name, machine, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
@@ -119,6 +122,7 @@ def make_request(
     choices: Choices = NO_CHOICES,
     tune: bool = False,
     lanes: int | None = None,
+    goal: Goal | None = None,
 ) -> Request:
     path = Path(model)
     chosen = load_target(target)
@@ -159,6 +163,7 @@ def make_request(
         choices,
         tune,
         lanes,
+        goal,
     )
 
 
@@ -223,6 +228,7 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     if request.target.is_chip:
         refuse_states(request.target, graph)
     plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
+    request = with_lanes(request, plan)
     schedule = make_schedule(plan, request.lanes) if request.lanes is not None else None
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
@@ -230,6 +236,13 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
         check_plan(reference, plan)
     refuse_large(request, plan)
     return Compilation(request, source, reference, plan, bounds, schedule)
+
+
+def with_lanes(request: Request, plan: Plan) -> Request:
+    """With lanes in the place of the goal that they are chosen for."""
+    if request.goal is None:
+        return request
+    return replace(request, lanes=choose_lanes(plan, request.goal), goal=None)
 
 
 def refuse_large(request: Request, plan: Plan) -> None:
@@ -366,7 +379,8 @@ def stage_text(request: Request, stage: str) -> str:
     if stage == "plan":
         return str(plan)
     target = request.target
-    if request.lanes is not None:
-        return emit_model(make_schedule(plan, request.lanes), request.name, request.name)
+    lanes = with_lanes(request, plan).lanes
+    if lanes is not None:
+        return emit_model(make_schedule(plan, lanes), request.name, request.name)
     checked, reproducible = target.checks_processor, request.reproducible
     return emit_source(plan, request.name, request.name, target.language, checked, reproducible)

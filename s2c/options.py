@@ -66,7 +66,10 @@ Macs = Annotated[
     float | None, typer.Option(metavar="M", help="Prune to a share of the MACs, or to their number.")
 ]
 Latency = Annotated[
-    str | None, typer.Option(metavar="T", help="Prune to a latency on this machine, e.g. 40us.")
+    str | None,
+    typer.Option(
+        metavar="T", help="Prune to a latency on this machine, e.g. 40us; a chip: choose --lanes for it."
+    ),
 ]
 Instructions = Annotated[
     float | None, typer.Option(metavar="N", help="Prune to a number of instructions, e.g. 5e6.")
@@ -152,6 +155,16 @@ Jobs = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Processes at the same time. Default: the cores.")
 ]
 Ray = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, or auto.")]
+
+# what a chip's lanes are chosen for
+
+ChipDevice = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="Choose --lanes so that a chip fits ecp5-25k or ecp5-85k."),
+]
+ChipClock = Annotated[
+    float | None, typer.Option("--mhz", metavar="F", help="A chip's clock for --latency. Default: 100.")
+]
 
 # what a chip is synthesised for
 

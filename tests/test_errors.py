@@ -31,8 +31,8 @@ from s2c.ops.functions import FUNCTIONS
 from s2c.passes.lower import lower
 from s2c.plan import make_plan
 from s2c.program import BUILD
+from s2c.silicon.choice import Goal, choose_lanes, make_goal, take_goal
 from s2c.silicon.devices import DEVICES, find_commands, load_device
-from s2c.silicon.occupancy import least_lanes
 from s2c.silicon.refusals import refuse_states
 from s2c.silicon.schedule import make_schedule
 from s2c.silicon.survey import survey
@@ -564,12 +564,66 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "silicon/occupancy.py:least_lanes",
-    "--latency: wanted at most 3 cycles, found 19 with 32 lanes, the fastest; allow more time, a higher "
-    "--mhz, or prune the net (--width)",
+    "silicon/choice.py:make_goal",
+    "--mhz: wanted a clock above 0 MHz, found 0; give the chip's clock",
 )
 def _(folder: Path) -> object:
-    return least_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), 3, "--latency")
+    return make_goal(None, "1us", 0.0, None)
+
+
+@row(
+    "silicon/choice.py:make_goal",
+    "--mhz: wanted a --latency that it turns into cycles, found none; add --latency, or leave it out",
+)
+def _(folder: Path) -> object:
+    return make_goal(None, None, 50.0, "ecp5-25k")
+
+
+@row(
+    "silicon/choice.py:make_goal",
+    "--device: wanted lanes to choose, found --lanes 8; leave one of them out",
+)
+def _(folder: Path) -> object:
+    return make_goal(8, None, None, "ecp5-25k")
+
+
+@row(
+    "silicon/choice.py:make_goal",
+    "--device ice40-up5k: wanted an ECP5, for which the cost model knows what a chip takes, found Lattice "
+    "iCE40 UltraPlus 5K, SG48; give --lanes, and see what s2c synth says",
+)
+def _(folder: Path) -> object:
+    return make_goal(None, None, None, "ice40-up5k")
+
+
+@row(
+    "silicon/choice.py:take_goal",
+    "--device: wanted a target that is a chip, found host, which is none; leave it out, or compile for asic",
+)
+def _(folder: Path) -> object:
+    return take_goal("host", None, "40us", None, "ecp5-25k")
+
+
+@row(
+    "silicon/choice.py:choose_lanes",
+    "--latency: wanted 0.3 us or less at 10 MHz, found 1.9 us with 32 lanes, the fastest that fits; allow more "
+    "time, a higher --mhz, or make the net smaller with --width",
+)
+def _(folder: Path) -> object:
+    return choose_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(0.3, 10.0, None))
+
+
+@row(
+    "silicon/choice.py:choose_lanes",
+    "--device tiny: wanted a chip of one lane that fits, found about 505 logic of 400; take a larger device, or "
+    "make the net smaller with --width",
+)
+def _(folder: Path) -> object:
+    capacity = {"logic": 400, "multipliers": 28, "block_rams": 56}
+    device = replace(load_device("ecp5-25k"), name="tiny", capacity=capacity)
+    return choose_lanes(
+        plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(None, 1.0, device)
+    )
 
 
 @row(

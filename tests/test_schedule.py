@@ -14,8 +14,9 @@ from graphs import random_arrays, random_graph, seeded
 from s2c import oracle
 from s2c.errors import CompileError
 from s2c.ir import Graph
+from s2c.silicon.choice import Goal, choose_lanes
 from s2c.silicon.instructions import Front, Unit, count_loops, make_loops, walk
-from s2c.silicon.occupancy import compare_lanes, least_lanes, spans
+from s2c.silicon.occupancy import compare_lanes, spans
 from s2c.silicon.schedule import Schedule, make_schedule
 
 SEEDS = range(40)
@@ -94,7 +95,7 @@ def test_lanes_to_choose_from() -> None:
     rows = compare_lanes(plan)
     for row in rows:
         fitting = [each.lanes for each in rows if each.cycles <= row.cycles]
-        assert least_lanes(plan, row.cycles, "--latency") == fitting[0]
+        assert choose_lanes(plan, Goal(row.cycles / 50, 50.0, None)) == fitting[0]
         schedule = make_schedule(plan, row.lanes)
         assert sum(span.cycles for span in spans(schedule)) < row.cycles
         assert all(0 <= span.share <= 1 for span in spans(schedule))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s2c.errors import error
 from s2c.plan import Plan
+from s2c.silicon.area import Estimate, estimate
 from s2c.silicon.datapath import LANES
 from s2c.silicon.schedule import Schedule, make_schedule
 
@@ -35,6 +35,7 @@ class Lanes:
     weight_bits: int
     param_bits: int
     arena_bytes: int
+    area: Estimate  # of an ECP5
 
 
 def spans(schedule: Schedule) -> tuple[Span, ...]:
@@ -70,19 +71,5 @@ def describe_lanes(schedule: Schedule) -> Lanes:
         weight_bits=8 * roms.weights.size,
         param_bits=(32 if roms.is_uniform else 69) * roms.bias.size,
         arena_bytes=schedule.plan.arena_bytes,
-    )
-
-
-def least_lanes(plan: Plan, cycles: int, goal: str) -> int:
-    """The fewest lanes that take at most so many cycles. goal: what asked for it, for the error."""
-    rows = compare_lanes(plan)
-    for row in rows:
-        if row.cycles <= cycles:
-            return row.lanes
-    fastest = min(rows, key=lambda row: row.cycles)
-    raise error(
-        goal,
-        f"at most {cycles:,} cycles",
-        f"{fastest.cycles:,} with {fastest.lanes} lanes, the fastest",
-        "allow more time, a higher --mhz, or prune the net (--width)",
+        area=estimate(schedule),
     )

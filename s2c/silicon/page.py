@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from rich.console import Group
 
 from s2c.report import make_table, to_json
 from s2c.silicon.occupancy import Lanes, Span
-from s2c.silicon.plots import draw_lanes, draw_occupancy, png_plot, svg_plot
+from s2c.silicon.plots import draw_area, draw_lanes, draw_occupancy, png_plot, svg_plot
 
 PAGE, FIGURES = "lanes.html", "lanes.json"
 LANES_ROWS = 14  # as high as a picture of so many layers
-HEADERS = ("lanes", "cycles", "used", "weights KiB", "other ROM KiB", "arena KiB")
+HEADERS = ("lanes", "cycles", "used", "ROM KiB", "RAM KiB", "logic", "mult.", "blocks")
 SPAN_HEADERS = ("layer", "unit", "first cycle", "cycles", "MACs", "used")
 
 
@@ -47,9 +47,9 @@ def lane_rows(chips: Chips) -> list[tuple[str, ...]]:
             str(row.lanes),
             f"{row.cycles:,}",
             f"{100 * row.utilisation:.1f}%",
-            kibibytes(row.weight_bits / 8),
-            kibibytes(row.param_bits / 8),
+            kibibytes((row.weight_bits + row.param_bits) / 8),
             kibibytes(row.arena_bytes),
+            *(f"{count:,}" for count in astuple(row.area)),
             *(() if chips.megahertz is None else (f"{row.cycles / chips.megahertz:,.1f}",)),
         )
         for row in chips.rows
@@ -87,6 +87,7 @@ def pictures(chips: Chips) -> Mapping[str, tuple[Any, int]]:
     return {
         "occupancy": (partial(draw_occupancy, spans=chips.spans), len(chips.spans)),
         "lanes": (partial(draw_lanes, rows=chips.rows), LANES_ROWS),
+        "area": (partial(draw_area, rows=chips.rows), LANES_ROWS),
     }
 
 
@@ -111,7 +112,7 @@ def make_page(chips: Chips) -> str:
 
 
 def write_chips(folder: Path, chips: Chips) -> list[Path]:
-    """lanes.html, lanes.json, occupancy.png, lanes.png: in the place of older ones."""
+    """lanes.html, lanes.json, occupancy.png, lanes.png, area.png: in the place of older ones."""
     files = {
         PAGE: make_page(chips).encode(),
         FIGURES: to_json(asdict(chips)).encode() + b"\n",

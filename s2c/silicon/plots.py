@@ -68,6 +68,27 @@ def draw_lanes(axes: Axes, rows: Sequence[Lanes]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
+def draw_area(axes: Axes, rows: Sequence[Lanes]) -> None:
+    """Cycles against what a chip takes of an ECP5, each mark a number of lanes."""
+    logic, cycles = [row.area.logic for row in rows], [row.cycles for row in rows]
+    axes.plot(logic, cycles, color=COLOURS["multiply"], marker="o")
+    for row in rows:
+        axes.annotate(
+            f"{row.lanes} lane{'s' * (row.lanes > 1)}",
+            (row.area.logic, row.cycles),
+            xytext=(6, 5),
+            textcoords="offset points",
+            fontsize=8,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("logic cells of an ECP5, about")
+    axes.set_ylabel("cycles of one inference")
+
+
 def shorten(name: str) -> str:
     """A layer's own part of its name: what TFLite joins by semicolons has the op last."""
     last = name.split(";")[-1]
