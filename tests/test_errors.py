@@ -606,8 +606,8 @@ def _(folder: Path) -> object:
 
 @row(
     "silicon/choice.py:choose_lanes",
-    "--latency: wanted 0.3 us or less at 10 MHz, found 1.9 us with 32 lanes, the fastest that fits; allow more "
-    "time, a higher --mhz, or make the net smaller with --width",
+    "--latency: wanted 0.3 us or less at 10 MHz, found 1.9 us with 32 lanes, the fastest that fits; allow "
+    "more time, a higher --mhz, or make the net smaller with --width",
 )
 def _(folder: Path) -> object:
     return choose_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(0.3, 10.0, None))
@@ -615,8 +615,8 @@ def _(folder: Path) -> object:
 
 @row(
     "silicon/choice.py:choose_lanes",
-    "--device tiny: wanted a chip of one lane that fits, found about 505 logic of 400; take a larger device, or "
-    "make the net smaller with --width",
+    "--device tiny: wanted a chip of one lane that fits, found about 417 logic of 400; take a larger device, "
+    "or make the net smaller with --width",
 )
 def _(folder: Path) -> object:
     capacity = {"logic": 400, "multipliers": 28, "block_rams": 56}

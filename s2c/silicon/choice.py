@@ -30,9 +30,8 @@ def make_goal(lanes: int | None, latency: str | None, mhz: float | None, device:
     if mhz is not None and mhz <= 0:
         raise error("--mhz", "a clock above 0 MHz", f"{mhz:g}", "give the chip's clock")
     if mhz is not None and latency is None:
-        raise error(
-            "--mhz", "a --latency that it turns into cycles", "none", "add --latency, or leave it out"
-        )
+        do = "add --latency, or leave it out"
+        raise error("--mhz", "a --latency that it turns into cycles", "none", do)
     if latency is None and device is None:
         return None
     if lanes is not None:
