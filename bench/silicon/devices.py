@@ -1,0 +1,158 @@
+"""Chips on devices: small nets placed and routed for an ECP5 beside published figures -> README's table.
+
+Each row is a JSON file in build/silicon/devices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from readme_tables import DATA, NETS, ROOT, caption, markdown, tomllib, write_readme
+
+import s2c
+from s2c.ir import Graph, Quant, Type, input_node
+from s2c.ops import make
+from s2c.readers.graph_file import write_graph
+from s2c.silicon.devices import load_device
+from s2c.silicon.synthesis import synthesise_artifact
+
+BUILT = ROOT / "build" / "silicon" / "devices"
+ROWS: tuple[tuple[str, int, str], ...] = (
+    ("mlp", 8, "ecp5-25k"),
+    ("digits", 8, "ecp5-25k"),
+    ("kws", 8, "ecp5-25k"),
+    ("ad01", 8, "ecp5-85k"),
+    ("ad01", 64, "ecp5-85k"),
+)
+TITLES = {"mlp": "MLP 64-32-10", "digits": "digits (demo)"}
+SEED = 64
+RESOURCES = ("luts", "carries", "flip_flops", "multipliers", "block_rams")
+MLP_SCALES = (0.0625, 0.03, 0.12)  # of what goes into its layers, and of the result
+
+
+@dataclass(frozen=True)
+class Row:
+    net: str
+    lanes: int
+    device: str
+    cycles: int
+    luts: int
+    carries: int
+    flip_flops: int
+    multipliers: int
+    block_rams: int
+    frequency_mhz: float
+
+
+def make_mlp() -> Graph:
+    """64-32-10 with one scale for a layer and weights from a fixed seed: what it takes is all that counts."""
+    source = np.random.default_rng(SEED)
+    zeros = (0, -128, 3)
+    first, second, third = (Quant((scale,), zero) for scale, zero in zip(MLP_SCALES, zeros, strict=True))
+    x = input_node("x", Type((1, 64), "i8", first))
+    hidden = make("dense", (x,), "hidden", second, **layer(source, 32, 64, 0.004), lo=0.0)
+    return Graph((x,), (make("dense", (hidden,), "scores", third, **layer(source, 10, 32, 0.006)),))
+
+
+def layer(source: np.random.Generator, outputs: int, inputs: int, scale: float) -> dict[str, np.ndarray]:
+    weight = np.clip(np.round(source.normal(0, 40, (outputs, inputs))), -127, 127).astype(np.int8)
+    bias = source.integers(-2000, 2000, outputs).astype(np.int32)
+    return {"weight": weight, "bias": bias, "weight_scale": np.array([scale], np.float32)}
+
+
+def compile_net(net: str, lanes: int, folder: Path) -> None:
+    if net == "mlp":
+        path = folder.parent / "mlp.s2c"
+        write_graph(path, make_mlp())
+        program = s2c.compile(path, target="asic", lanes=lanes, name=net)
+    elif net == "digits":
+        model, data = ROOT / "demo" / "digits.onnx", ROOT / "demo" / "digits_train.npz"
+        program = s2c.compile(model, target="asic", lanes=lanes, name=net, int8=True, data=data)
+    else:
+        program = s2c.compile(DATA / "mlperf_tiny" / NETS[net], target="asic", lanes=lanes, name=net)
+    with program:
+        program.save(folder)
+
+
+def measure(net: str, lanes: int, device: str) -> Row:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "chip"
+        compile_net(net, lanes, folder)
+        found = synthesise_artifact(folder, load_device(device), None, None, None, print)
+        assert found.frequency_mhz is not None
+        assert found.bitstream is not None and Path(found.bitstream).stat().st_size > 0
+    return Row(
+        net=net,
+        lanes=lanes,
+        device=device,
+        cycles=found.cycles,
+        luts=found.luts,
+        carries=found.carries,
+        flip_flops=found.flip_flops,
+        multipliers=found.multipliers,
+        block_rams=found.block_rams,
+        frequency_mhz=found.frequency_mhz,
+    )
+
+
+def make_table(rows: Sequence[Row]) -> str:
+    resources = ("LUT4", "carry", "flip-flops", "multipliers", "block RAM")
+    header = ("net", "by", "device", "cycles", *resources, "MHz", "µs")
+    cells = [
+        (
+            TITLES.get(row.net, row.net),
+            f"s2c, {row.lanes} lanes",
+            row.device,
+            f"{row.cycles:,}",
+            *(f"{getattr(row, name):,}" for name in RESOURCES),
+            f"{row.frequency_mhz:.0f}",
+            f"{row.cycles / row.frequency_mhz:,.1f}",
+        )
+        for row in rows
+    ]
+    peers = tomllib.loads((ROOT / "bench" / "chips.toml").read_text(encoding="utf-8"))
+    names = ("net", "title", "device", "cycles", *RESOURCES)
+    for peer in peers["chips"]:
+        cells.append(
+            (*(show(peer.get(name)) for name in names), show(peer.get("mhz")), show(peer.get("microseconds")))
+        )
+    text = "Placed and routed, with a bitstream; int8, equal to the oracle to the bit. " + peers["note"]
+    return f"{markdown(header, cells)}\n\n{text} {caption('`bench/silicon/devices.py`')}"
+
+
+def show(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--nets", default="mlp,digits,kws,ad01", metavar="LIST")
+    parser.add_argument("--tables", action="store_true", help="measure nothing: the rows that are there")
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md, too")
+    given = parser.parse_args()
+    BUILT.mkdir(parents=True, exist_ok=True)
+    for net, lanes, device in [] if given.tables else ROWS:
+        if net in given.nets.split(","):
+            row = measure(net, lanes, device)
+            (BUILT / f"{net}_{lanes}_{device}.json").write_text(json.dumps(asdict(row), indent=1) + "\n")
+    paths = [BUILT / f"{net}_{lanes}_{device}.json" for net, lanes, device in ROWS]
+    text = make_table([Row(**json.loads(path.read_text())) for path in paths if path.exists()])
+    print(text)
+    if given.readme:
+        write_readme({"devices": text})
+
+
+if __name__ == "__main__":
+    main()
