@@ -39,6 +39,8 @@ bench: setup
 	$(BIN)/python bench/onnx_coverage.py
 	$(BIN)/python bench/model_table.py
 	$(BIN)/python bench/host/run.py --readme
+	$(BIN)/python bench/silicon/run.py --readme
+	$(BIN)/python bench/silicon/devices.py --readme
 
 lint: setup
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from s2c.silicon.sizes import find_sizes
 from s2c.silicon.widths import find_widths
 
 # Logic cells (LUTs, and two for a carry) of each part, fitted to what yosys made of the 64-32-10 MLP on 1,
-# 8 and 32 lanes, of sww on 1 and 8, and of kws, ad01 and a net of digits on 8: these come out within a seventh.
+# 8 and 32 lanes, of sww on 1 and 8, and of kws, ad01 and digits on 8: these come out within a seventh.
 BASE, LANE, RESULT, SOFTMAX, BYTE, PADDED_BYTE, PAGE_BIT = 90, 37, 290, 1300, 60, 33, 1
 # Of a block of memory: bits of a word, and words.
 BLOCKS = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
