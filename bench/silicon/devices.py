@@ -126,8 +126,8 @@ def make_table(rows: Sequence[Row]) -> str:
         cells.append(
             (*(show(peer.get(name)) for name in names), show(peer.get("mhz")), show(peer.get("microseconds")))
         )
-    text = "Placed and routed, with a bitstream; int8, equal to the oracle to the bit. " + peers["note"]
-    return f"{markdown(header, cells)}\n\n{text} {caption('`bench/silicon/devices.py`')}"
+    text = "Placed and routed by nextpnr at speed grade 6, with a bitstream. " + peers["note"]
+    return markdown(header, cells) + caption(text)
 
 
 def show(value: str | float | None) -> str:

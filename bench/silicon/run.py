@@ -150,7 +150,7 @@ def make_table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     text = "All outputs equal the oracle's to the bit; all counts of cycles are one, and the one predicted."
-    return f"{markdown(header, cells)}\n\n{text} {caption('`bench/silicon/run.py`')}"
+    return markdown(header, cells) + caption(text)
 
 
 def load_rows(folder: Path) -> list[Row]:
