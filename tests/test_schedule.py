@@ -9,11 +9,12 @@ from itertools import product
 import numpy as np
 import pytest
 from chip import Chip, plan_for_chip
-from graphs import random_arrays, random_graph, seeded
+from graphs import GEOMETRY, QUANT, integers, random_arrays, random_graph, seeded, single, tensor
 
 from s2c import oracle
 from s2c.errors import CompileError
-from s2c.ir import Graph
+from s2c.ir import Graph, Quant
+from s2c.ops import make
 from s2c.silicon.choice import Goal, choose_lanes
 from s2c.silicon.instructions import Front, Unit, count_loops, make_loops, walk
 from s2c.silicon.occupancy import compare_lanes, spans
@@ -99,3 +100,17 @@ def test_lanes_to_choose_from() -> None:
         schedule = make_schedule(plan, row.lanes)
         assert sum(span.cycles for span in spans(schedule)) < row.cycles
         assert all(0 <= span.share <= 1 for span in spans(schedule))
+
+
+@pytest.mark.parametrize("scales", [(0.001, 1e-14), (1e-14, 0.001), (1e-14, 1e-14)])
+def test_channels_too_small_to_scale(scales: tuple[float, float]) -> None:
+    """A multiplier of 0 is a channel's own, and not that of a lane without one."""
+    x = tensor("x", 1, 3, 3, 2, quant=QUANT)
+    weight = integers(seeded(1), 2, 1, 1, 2)
+    attrs = {"weight": weight, "bias": np.array([100, 5000], np.int32), "groups": 1}
+    attrs |= GEOMETRY | {"weight_scale": np.array(scales, np.float32)}
+    graph = single(make("conv2d", (x,), "layer", Quant((0.01,), -3), **attrs), x)
+    arrays = random_arrays(graph)
+    for lanes in LANES:
+        schedule = make_schedule(plan_for_chip(graph), lanes)
+        np.testing.assert_array_equal(Chip(schedule, arrays).run()[0], oracle.run(graph, *arrays)[0])

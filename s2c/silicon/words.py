@@ -10,6 +10,7 @@ from s2c.plan import Call
 from s2c.silicon.instructions import Back, Params
 
 UNSCALED = 1 << 30
+NO_RESULT = -1  # in the place of a multiplier, which may be 0
 
 
 @dataclass
@@ -59,7 +60,11 @@ class ParamWords:
         """index: [words, up to results], which of the call's outputs a result is, or -1 for none; where the
         call has one multiplier, all have it."""
         bias, multiplier, shift = (np.asarray(call.consts[name]) for name in ("bias", "multiplier", "shift"))
-        columns = [pick(bias, index), pick(multiplier, index), pick(shift, index, int(shift.min()))]
+        columns = [
+            pick(bias, index, 0),
+            pick(multiplier, index, NO_RESULT),
+            pick(shift, index, int(shift.min())),
+        ]
         return self.add(back, np.stack(columns), step)
 
     def place_one(self, back: Back, multiplier: int, shift: int) -> Back:
@@ -77,24 +82,30 @@ class ParamWords:
 
     def add(self, back: Back, words: np.ndarray, step: Params) -> Back:
         first = sum(each.shape[1] for each in self.words)
-        room = self.results - words.shape[2]
-        self.words.append(np.pad(words.astype(np.int64), ((0, 0), (0, 0), (0, room))))
-        used = words[:, words[1] != 0]
-        multiplier, shift = (int(each[0]) if each.size else 0 for each in used[1:])
+        padded = np.zeros((3, words.shape[1], self.results), np.int64)
+        padded[1] = NO_RESULT
+        padded[:, :, : words.shape[2]] = words
+        self.words.append(padded)
+        multiplier, shift = map(int, scales_of(padded)[:, 0])
         return replace(back, params=first, params_step=step, multiplier=multiplier, shift=shift)
 
     def is_uniform(self) -> bool:
         """Whether each call's results have one multiplier and shift, so that instructions can hold them."""
-        return all(len(np.unique(each[1:, each[1] != 0], axis=1).T) <= 1 for each in self.words)
+        return all(np.ptp(scales_of(each), axis=1).max() == 0 for each in self.words)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """bias, multiplier, shift; at least one word."""
         empty = np.zeros((3, 0 if self.words else 1, self.results), np.int64)
         bias, multiplier, shift = np.concatenate([*self.words, empty], axis=1)
-        return bias, multiplier, shift
+        return bias, np.maximum(multiplier, 0), shift
 
 
-def pick(values: np.ndarray, index: np.ndarray, other: int = 0) -> np.ndarray:
+def scales_of(words: np.ndarray) -> np.ndarray:
+    """Multipliers and shifts of those that are results: [2, results]."""
+    return np.asarray(words[1:, words[1] != NO_RESULT])
+
+
+def pick(values: np.ndarray, index: np.ndarray, other: int) -> np.ndarray:
     """values at index, or the only one of them; `other` where index is negative."""
     wide = values.astype(np.int64)
     return np.where(index < 0, other, wide[np.clip(index, 0, len(wide) - 1)])
