@@ -31,7 +31,7 @@ from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
 from s2c.silicon.choice import Goal, choose_lanes
 from s2c.silicon.refusals import refuse_flags, refuse_name, refuse_states
-from s2c.silicon.schedule import Schedule, make_schedule
+from s2c.silicon.schedule import Schedule, make_schedule, refuse_long
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
 from s2c.target import Target, load_target
@@ -230,6 +230,8 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
     plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
     request = with_lanes(request, plan)
     schedule = make_schedule(plan, request.lanes) if request.lanes is not None else None
+    if schedule is not None:
+        refuse_long(schedule)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
     if checked:

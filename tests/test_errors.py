@@ -34,7 +34,7 @@ from s2c.program import BUILD
 from s2c.silicon.choice import Goal, choose_lanes, make_goal, take_goal
 from s2c.silicon.devices import DEVICES, find_commands, load_device
 from s2c.silicon.refusals import refuse_states
-from s2c.silicon.schedule import make_schedule
+from s2c.silicon.schedule import make_schedule, refuse_long
 from s2c.silicon.survey import survey
 from s2c.state import keep_states, last_pairs
 from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
@@ -332,6 +332,15 @@ RESULT = Quant((1.0 / 256,), -128)
 
 @row(
     "ops/softmax.py:infer_softmax",
+    "layer: wanted an int8 softmax over at most 4095 values, whose sum TFLite's int32 can hold, found 4096; "
+    "drop the softmax (the order of the scores stays), or keep it in float",
+)
+def _(folder: Path) -> object:
+    return make("softmax", (tensor("x", 1, 4096, quant=QUANT),), "layer", RESULT, beta=1.0)
+
+
+@row(
+    "ops/softmax.py:infer_softmax",
     "layer: wanted an int8 softmax whose beta * scale is above 1.49012e-08, found 1e-09; quantize the "
     "input with a larger scale",
 )
@@ -561,6 +570,16 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return survey(driver.make_request("net.tflite", "asic"), None, 0.0)
+
+
+@row(
+    "silicon/schedule.py:refuse_long",
+    "--lanes 8: wanted fewer than 2,147,483,648 cycles, found 2,147,483,648; take more lanes, or compile for "
+    "host",
+)
+def _(folder: Path) -> object:
+    schedule = make_schedule(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), 8)
+    return refuse_long(replace(schedule, cycles=1 << 31))
 
 
 @row(

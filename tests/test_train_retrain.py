@@ -21,7 +21,7 @@ from s2c.train import retrain as training_module  # noqa: E402
 from s2c.train.data import Samples, make_samples  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
-from s2c.train.rates import natural_scales, rate_share  # noqa: E402
+from s2c.train.rates import HIGH_RATE, RATE, default_rate, natural_scales, rate_share  # noqa: E402
 from s2c.train.retrain import Progress, Training, retrain, split  # noqa: E402
 
 SHORT = Training(epochs=4, batch=32, rate=0.03)
@@ -355,3 +355,17 @@ def test_holds_back_the_same_share_of_each_class() -> None:
     assert sorted([*held, *rest]) == list(range(300))
     assert np.bincount(y[held]).tolist() == [20, 8, 2]
     assert (held != split(samples, 1)[0]).any() and (held == split(samples, 0)[0]).all()
+
+
+def test_what_is_left_of_a_net_is_trained_at_a_higher_rate() -> None:
+    """Where its normalised weights bear it; a net near its teacher keeps the usual rate."""
+    teacher = classifier(0)
+    module = GraphModule(teacher)
+    module.normalise([[torch.from_numpy(images(8)[:, None])]])
+    source = np.random.default_rng(0)
+    x = tensor("x", 1, 3)
+    larger = Graph((x,), (dense(x, 1 << 20, source, "a"),))
+    assert module.norms
+    assert default_rate(module, teacher) == RATE
+    assert default_rate(module, larger) == HIGH_RATE
+    assert default_rate(GraphModule(teacher), larger) == RATE

@@ -22,6 +22,7 @@ from s2c.ops.table import Consts, Op, Params
 
 DIFFERENCE_BITS = 5
 SUM_BITS = 12
+MOST_VALUES = (1 << SUM_BITS) - 1
 RESULT = Quant((1.0 / 256,), LOWEST)
 
 # exp(-2**k) as Q0.31, for k = -2 .. 4: the barrel of the fixed-point exponential.
@@ -44,6 +45,13 @@ def infer_softmax(node: Node) -> Type:
             "an int8 softmax with scale 1/256 and zero point -128",
             str(node.type.quant),
             "quantize the output as TFLite's converter does",
+        )
+    if kind.dtype == "i8" and kind.shape[-1] > MOST_VALUES:
+        raise error(
+            node.layer,
+            f"an int8 softmax over at most {MOST_VALUES} values, whose sum TFLite's int32 can hold",
+            str(kind.shape[-1]),
+            "drop the softmax (the order of the scores stays), or keep it in float",
         )
     if kind.dtype == "i8" and step_of_difference(node) <= 1.0:
         raise error(

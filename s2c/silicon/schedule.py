@@ -19,6 +19,8 @@ from s2c.silicon.words import ParamWords, TableWords, WeightWords
 
 WORTH_BANKS = 1.02
 
+MOST_CYCLES = 1 << 31
+
 
 @dataclass(frozen=True)
 class Roms:
@@ -85,6 +87,17 @@ def schedule_calls(plan: Plan, chosen: Lanes) -> Schedule:
 def scaled(back: Back | None, params: ParamWords) -> Back | None:
     """With a word of parameters, where it names no rounding."""
     return params.place_unscaled(back) if back and back.rounding == Rounding.NONE else back
+
+
+def refuse_long(schedule: Schedule) -> None:
+    """Simulators and the model in C count cycles in 32 bits."""
+    if schedule.cycles >= MOST_CYCLES:
+        raise error(
+            f"--lanes {schedule.lanes.count}",
+            f"fewer than {MOST_CYCLES:,} cycles",
+            f"{schedule.cycles:,}",
+            "take more lanes, or compile for host",
+        )
 
 
 def refuse_constants(call: Call) -> None:

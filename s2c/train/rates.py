@@ -8,18 +8,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from s2c import cost
+from s2c.ir import Graph
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.module import GraphModule, trained_attrs
 
 RATE = 0.03  # how far a weight may move in one step, in parts of its array's root mean square
-NORMAL_RATE = 0.06  # the same in a net whose normalised weights are held at their norm
+HIGH_RATE = (
+    0.06  # the same in a net of normalised weights, held at their norm, that has lost most of its MACs
+)
+MOST_LOST = 3  # times as many MACs as it has left
 BETAS = (0.9, 0.99)
 EPSILON = 1e-12  # gradients are in units of one over the scale: none is too small to count
 WARM = 0.05  # the share of training in which the rate rises
 
 
 def make_optimizer(
-    module: GraphModule, batches: Sequence[Sequence[Tensor]], rate: float | None
+    module: GraphModule, batches: Sequence[Sequence[Tensor]], rate: float
 ) -> tuple[torch.optim.Optimizer, list[float]]:
     """Adam (Kingma and Ba 2015), which moves by about its rate whatever the gradient's scale; and the largest
     rate of each of its groups."""
@@ -27,13 +32,13 @@ def make_optimizer(
     parameters = dict(module.named_parameters())
     groups = [{"params": [parameters[name]]} for name in sorted(scales)]
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPSILON, foreach=True)
-    if rate is None:
-        rate = default_rate(module)
     return optimizer, [rate * scales[name] for name in sorted(scales)]
 
 
-def default_rate(module: GraphModule) -> float:
-    return NORMAL_RATE if module.norms else RATE
+def default_rate(module: GraphModule, teacher: Graph) -> float:
+    """What is left of a net that was pruned hard has far to go; a net near its teacher would be led away."""
+    is_far = MOST_LOST * cost.macs(module.graph) < cost.macs(teacher)
+    return HIGH_RATE if module.norms and is_far else RATE
 
 
 def rate_share(share: float) -> float:

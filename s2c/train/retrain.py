@@ -176,7 +176,7 @@ class Run:
         targets = self.targets(some, batch_of(arrays))
         self.loss = make_loss(self.student.graph, self.samples, taught, targets)
         self.rough = may_be_rough(self.student, self.loss)
-        self.optimizer, self.rates = make_optimizer(self.student, batches, self.training.rate)
+        self.optimizer, self.rates = make_optimizer(self.student, batches, self.rate())
         normalised = [node for node in self.student.order if self.student.norm(node)]
         weights = [self.student.attr(node, "weight") for node in normalised]
         self.norms = [(each, each.detach().norm()) for each in weights]
@@ -279,9 +279,12 @@ class Run:
         for key, value in self.student.state_dict().items():
             self.average[key].lerp_(value, AVERAGED / (AVERAGED + self.steps))
 
+    def rate(self) -> float:
+        given = self.training.rate
+        return default_rate(self.student, self.teacher.graph) if given is None else given
+
     def diverged(self, value: float) -> CompileError:
-        rate = default_rate(self.student) if self.training.rate is None else self.training.rate
-        found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {rate:g}"
+        found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {self.rate():g}"
         return error("training", "a finite loss", found, "train at a lower rate")
 
     def hear(self, batch: int, loss: float) -> None:
