@@ -25,21 +25,7 @@ def lanes(chip: Chip) -> list[str]:
     ones_lines, ones = later(chip, "ones", 3)
     spread_lines, spread = later(chip, "spread", 3)
     most_lines, most = later(chip, "most", DRAINED)
-    if chip.has_weights:
-        count = len(chip.schedule.roms.weights)
-        width = unsigned_bits(count - 1)
-        lines += delay(width, 2, part("word", chip.word, width), "word_2")
-        sizes: Parameters = {
-            "WIDTH": 8 * lanes,
-            "WORDS": count,
-            "ADDRESS": width,
-            "FILE": chip.file("weights"),
-        }
-        lines += instance(
-            "rom", "weight_words", sizes, {"clock": "clock", "address": "word_2", "word": "weights"}
-        )
-    else:
-        lines += [f"    assign weights = {8 * lanes}'d0;"]
+    lines += weights(chip) if chip.has_weights else [f"    assign weights = {8 * lanes}'d0;"]
     parameters: Parameters = {
         "LANES": lanes,
         "BYTES": chip.sizes.read,
@@ -68,17 +54,33 @@ def lanes(chip: Chip) -> list[str]:
     ]
 
 
+def weights(chip: Chip) -> list[str]:
+    """The ROM of one page is a cycle faster, and is asked a cycle later."""
+    words, bits = chip.roms["weights"]
+    width = chip.address("weights")
+    is_deep = len(words) > chip.page
+    address = f"word_{1 if is_deep else 2}"
+    pages: Parameters = (
+        chip.pages("weights") if is_deep else {"WORDS": len(words), "FILE": chip.file("weights")}
+    )
+    sizes: Parameters = {"WIDTH": bits, "ADDRESS": width, **pages}
+    ports = {"clock": "clock", "address": address, "word": "weights"}
+    return [
+        *delay(width, 1 if is_deep else 2, part("word", chip.word, width), address),
+        *instance("paged_rom" if is_deep else "rom", "weight_words", sizes, ports),
+    ]
+
+
 def tables(chip: Chip) -> list[str]:
     results, tables = chip.schedule.lanes.results, chip.schedule.roms.tables
     number = unsigned_bits(len(tables) - 1)
     sizes: Parameters = {
         "RESULTS": results,
         "NUMBER": number,
-        "WORDS": tables.size,
-        "INDEX": unsigned_bits(tables.size - 1),
+        "INDEX": chip.address("tables"),
         "ENTRY": chip.entry,
         "BITS": chip.entries,
-        "FILE": chip.file("tables"),
+        **chip.pages("tables"),
     }
     ports = {
         **CLOCKED,
