@@ -25,13 +25,8 @@ from s2c.silicon.schedule import SCHEDULERS, Schedule, make_schedule
 from s2c.silicon.simulators import SIMULATORS, execute
 
 QUICK = ((5, 8), (14, 8), (19, 2), (25, 8), (27, 8), (29, 1), (31, 2), (36, 16))  # seed, lanes
-WHOLE = {
-    "ad01": "mlperf_tiny/ad01_int8.tflite",
-    "kws": "mlperf_tiny/kws_ref_model.tflite",
-    "resnet8": "mlperf_tiny/pretrainedResnet_quant.tflite",
-    "sww": "mlperf_tiny/str_ww_ref_model.tflite",
-    "vww": "mlperf_tiny/vww_96_int8.tflite",
-}
+WHOLE = {"ad01": "mlperf_tiny/ad01_int8.tflite", "kws": "mlperf_tiny/kws_ref_model.tflite"}
+RUNS = 5  # that adversarial() gives
 
 
 def need(simulator: str) -> None:
@@ -65,11 +60,16 @@ def adversarial(graph: Graph) -> list[tuple[np.ndarray, ...]]:
 def check(
     graph: Graph, schedule: Schedule, folder: Path, simulator: str, stall: bool = False, page: int = PAGE
 ) -> None:
-    """In folder may lie what was emitted before."""
+    emitted(schedule, folder, page)
+    check_emitted(graph, schedule, folder, simulator, stall)
+
+
+def check_emitted(
+    graph: Graph, schedule: Schedule, folder: Path, simulator: str, stall: bool = False, count: int = RUNS
+) -> None:
+    """count: of how many inputs."""
     need(simulator)
-    if not folder.is_dir() or not (folder / "net.v").exists():
-        emitted(schedule, folder, page)
-    runs = adversarial(graph)
+    runs = adversarial(graph)[:count]
     wanted = [stored(oracle.run(graph, *arrays)) for arrays in runs]
     work = folder / simulator
     work.mkdir(parents=True)
@@ -136,7 +136,7 @@ def test_nobody_uses_a_row_that_is_being_written(seed: int, lanes: int, tmp_path
     chip = emitted(schedule, tmp_path) / "net.v"
     assert chip.read_text().count(READ) == 2
     chip.write_text(chip.read_text().replace(READ, SPOILT))
-    check(graph, schedule, tmp_path, "icarus")
+    check_emitted(graph, schedule, tmp_path, "icarus")
 
 
 @pytest.mark.build
@@ -147,9 +147,8 @@ def test_all_random_nets(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.build
-@pytest.mark.parametrize(("seed", "lanes"), [(14, 8), (20, 16)])
-def test_random_nets_in_verilator(seed: int, lanes: int, tmp_path: Path) -> None:
-    graph, schedule = schedules(seed)[LANES.index(lanes)]
+def test_random_net_in_verilator(tmp_path: Path) -> None:
+    graph, schedule = schedules(20)[LANES.index(16)]
     check(graph, schedule, tmp_path, "verilator", stall=True)
 
 
@@ -163,23 +162,18 @@ def test_these_nets_hold_every_kernel_and_unit() -> None:
     assert any(each.front.image for each in instructions) and any(each.front.merge for each in instructions)
 
 
-WHOLE_RUNS = [*((name, "verilator", 5) for name in WHOLE), ("ad01", "icarus", 2), ("sww", "icarus", 1)]
+WHOLE_RUNS = [("ad01", "verilator", RUNS), ("kws", "verilator", RUNS), ("ad01", "icarus", 1)]
 
 
 @pytest.mark.build
 @pytest.mark.parametrize(("name", "simulator", "count"), WHOLE_RUNS)
 def test_whole_nets(name: str, simulator: str, count: int, tmp_path: Path) -> None:
-    """On 8 lanes; Icarus takes minutes for the longer ones."""
+    """On 8 lanes: dense layers, weights in pages; convolutions. `s2c verify` does so for any net."""
     need(simulator)
     plan = compile_model(make_request(data(WHOLE[name]), "asic")).plan
     schedule = make_schedule(plan, 8)
-    runs = adversarial(plan.graph)[:count]
-    wanted = [stored(oracle.run(plan.graph, *arrays)) for arrays in runs]
-    inputs = [stored(arrays) for arrays in runs]
-    folder = emitted(schedule, tmp_path / "chip")
-    found = SIMULATORS[simulator].simulate(folder, "net", tmp_path, inputs, len(wanted[0]))
-    assert found.outputs == wanted
-    assert set(found.cycles) == {schedule.cycles}
+    emitted(schedule, tmp_path)
+    check_emitted(plan.graph, schedule, tmp_path, simulator, count=count)
 
 
 SHIM = """

@@ -21,11 +21,11 @@ def units_text(chip: Chip) -> list[str]:
 
 def lanes(chip: Chip) -> list[str]:
     lanes = chip.schedule.lanes.count
-    lines = [wire(chip.widths.lane * lanes, "sums"), wire(8 * lanes, "weights")]
+    lines = [wire(chip.widths.lane * lanes, "sums")]
     ones_lines, ones = later(chip, "ones", 3)
     spread_lines, spread = later(chip, "spread", 3)
     most_lines, most = later(chip, "most", DRAINED)
-    lines += weights(chip) if chip.has_weights else [f"    assign weights = {8 * lanes}'d0;"]
+    lines += weights(chip) if chip.has_weights else [wire(8 * lanes, f"weights = {8 * lanes}'d0")]
     parameters: Parameters = {
         "LANES": lanes,
         "BYTES": chip.sizes.read,
@@ -55,19 +55,24 @@ def lanes(chip: Chip) -> list[str]:
 
 
 def weights(chip: Chip) -> list[str]:
-    """The ROM of one page is a cycle faster, and is asked a cycle later."""
+    """In time for x behind its last register; of a deep ROM, with a register behind the or of its pages."""
     words, bits = chip.roms["weights"]
     width = chip.address("weights")
-    is_deep = len(words) > chip.page
-    address = f"word_{1 if is_deep else 2}"
-    pages: Parameters = (
-        chip.pages("weights") if is_deep else {"WORDS": len(words), "FILE": chip.file("weights")}
-    )
-    sizes: Parameters = {"WIDTH": bits, "ADDRESS": width, **pages}
-    ports = {"clock": "clock", "address": address, "word": "weights"}
+    word = part("word", chip.word, width)
+    sizes: Parameters = {"WIDTH": bits, "ADDRESS": width}
+    if len(words) > chip.page:
+        ports = {"clock": "clock", "address": word, "word": "weights_2"}
+        return [
+            wire(bits, "weights_2"),
+            *instance("paged_rom", "weight_words", {**sizes, **chip.pages("weights")}, ports),
+            *delay(bits, 1, "weights_2", "weights"),
+        ]
+    file: Parameters = {"WORDS": len(words), "FILE": chip.file("weights")}
+    ports = {"clock": "clock", "address": "word_2", "word": "weights"}
     return [
-        *delay(width, 1 if is_deep else 2, part("word", chip.word, width), address),
-        *instance("paged_rom" if is_deep else "rom", "weight_words", sizes, ports),
+        wire(bits, "weights"),
+        *delay(width, 2, word, "word_2"),
+        *instance("rom", "weight_words", {**sizes, **file}, ports),
     ]
 
 
