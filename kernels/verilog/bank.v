@@ -1,5 +1,6 @@
 /* A memory of bytes, zero at first. What is read is there two cycles later, while `enable` is 1. From
-   BLOCK rows on it is a block of memory. */
+   BLOCK rows on it is a block of memory. Nobody uses what is read of a row in the cycle that it is written in (no_rw_check): no
+   step reads a byte before it is there, and none is written that a step still needs. */
 module s2c_bank #(
     parameter ROWS = 1,
     parameter ADDRESS = 1,
@@ -18,7 +19,7 @@ module s2c_bank #(
 
     generate
         if (ROWS >= BLOCK) begin : block
-            (* ram_style = "block" *) reg [7:0] bytes[0:ROWS-1];
+            (* ram_style = "block", no_rw_check *) reg [7:0] bytes[0:ROWS-1];
 
             initial for (row = 0; row < ROWS; row = row + 1) bytes[row] = 0;
 
@@ -27,7 +28,7 @@ module s2c_bank #(
                 if (enable) stored <= bytes[read_row];
             end
         end else begin : any
-            reg [7:0] bytes[0:ROWS-1];
+            (* no_rw_check *) reg [7:0] bytes[0:ROWS-1];
 
             initial for (row = 0; row < ROWS; row = row + 1) bytes[row] = 0;
 

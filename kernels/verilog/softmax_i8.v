@@ -14,6 +14,9 @@ module s2c_softmax_i8 #(
     parameter NUMBER = 1,
     parameter WORDS = 256,
     parameter INDEX = 8,
+    parameter PAGE = 2048,
+    parameter WITHIN = 11,
+    parameter LAST = 8,
     parameter FILE = ""
 ) (
     input wire clock,
@@ -113,19 +116,21 @@ module s2c_softmax_i8 #(
     reg [10:0] scaled = 0;
     reg signed [7:0] highest = 0;
     reg [7:0] distance = 0;
-    wire [30:0] stored;
     wire [NUMBER+7:0] index_of_power = {number, distance};
-    reg [30:0] power = 0;
+    wire [30:0] power;
 
-    s2c_rom #(
+    s2c_paged_rom #(
         .WIDTH(31),
         .WORDS(WORDS),
         .ADDRESS(INDEX),
+        .PAGE(PAGE),
+        .WITHIN(WITHIN),
+        .LAST(LAST),
         .FILE(FILE)
     ) powers (
         .clock(clock),
         .address(index_of_power[INDEX-1:0]),
-        .word(stored)
+        .word(power)
     );
 
     always @(posedge clock) begin
@@ -141,7 +146,6 @@ module s2c_softmax_i8 #(
         if (phase == BEGIN) highest <= -8'sd128;
         else if (found[2] && $signed(x) > highest) highest <= x;
         distance <= highest - x;
-        power <= stored;
     end
 
     /* the sum, in Q12.19, then shifted so that its highest bit is set */

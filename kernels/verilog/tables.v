@@ -10,6 +10,9 @@ module s2c_tables #(
     parameter NUMBER = 1,
     parameter WORDS = 256,
     parameter INDEX = 8,
+    parameter PAGE = 2048,
+    parameter WITHIN = 11,
+    parameter LAST = 8,
     parameter ENTRY = 8,
     parameter BITS = 9,
     parameter FILE = ""
@@ -27,28 +30,28 @@ module s2c_tables #(
         for (result = 0; result < RESULTS; result = result + 1) begin : each
             wire [NUMBER+7:0] index = {number, ~x[8*result+7], x[8*result+:7]};
             wire unused = &{1'b0, index};
-            wire [ENTRY-1:0] stored;
-            reg [ENTRY-1:0] entry = 0;
+            wire [ENTRY-1:0] entry;
             reg [BITS-1:0] sum = 0;
 
-            s2c_rom #(
+            s2c_paged_rom #(
                 .WIDTH(ENTRY),
                 .WORDS(WORDS),
                 .ADDRESS(INDEX),
+                .PAGE(PAGE),
+                .WITHIN(WITHIN),
+                .LAST(LAST),
                 .FILE(FILE)
             ) entries (
                 .clock(clock),
                 .address(index[INDEX-1:0]),
-                .word(stored)
+                .word(entry)
             );
 
             assign sums[BITS*result+:BITS] = sum + {{(BITS - ENTRY) {entry[ENTRY-1]}}, entry};
 
-            always @(posedge clock) begin
-                entry <= stored;
+            always @(posedge clock)
                 if (reset | last) sum <= 0;
                 else if (step) sum <= sums[BITS*result+:BITS];
-            end
         end
     endgenerate
 endmodule

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from s2c.emit.text import comment_text
 from s2c.emit.verilog_back import back_half
-from s2c.emit.verilog_chip import Chip
+from s2c.emit.verilog_chip import PAGE, Chip
 from s2c.emit.verilog_front import arena, control, walker
 from s2c.emit.verilog_text import CLOCKED, Parameters, instance, literal, wire
 from s2c.emit.verilog_units import units_text
@@ -35,14 +35,15 @@ PORTS = """\
 """
 
 
-def emit_verilog(schedule: Schedule, name: str, title: str) -> dict[str, str]:
+def emit_verilog(schedule: Schedule, name: str, title: str, page: int = PAGE) -> dict[str, str]:
     """Files by name. NAME.v is the whole chip, NAME.axi.v a wrapper of it, NAME.tb.v a test bench; NAME.*.hex
-    are read by NAME.v."""
-    chip = Chip(schedule, name)
+    are read by NAME.v. page: words of deep ROMs' pages, a power of
+    two."""
+    chip = Chip(schedule, name, page)
     notes = {"front": front_layers(schedule), "back": back_layers(schedule)}
     files = {
         f"{name}.{rom}.hex": hexadecimals(words, width, notes.get(rom, ()))
-        for rom, (words, width) in chip.roms.items()
+        for rom, (words, width) in chip.files.items()
     }
     top = "\n".join([f"module {name} (\n{PORTS});", *body(chip), "endmodule", ""])
     modules = [read_module(each) for each in module_names(top)]

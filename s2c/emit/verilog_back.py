@@ -79,16 +79,11 @@ def params(chip: Chip) -> list[str]:
     if not chip.layout.result:
         return []
     width = chip.layout.result * chip.schedule.lanes.results
-    count = len(chip.roms["params"][0])
-    address = unsigned_bits(count - 1)
-    sizes: Parameters = {"WIDTH": width, "WORDS": count, "ADDRESS": address, "FILE": chip.file("params")}
+    address = chip.address("params")
+    sizes: Parameters = {"WIDTH": width, "ADDRESS": address, **chip.pages("params")}
     word = part("params_word", chip.back["params"].width, address)
-    ports = {"clock": "clock", "address": word, "word": "params_read"}
-    return [
-        wire(width, "params_read"),
-        *instance("rom", "param_words", sizes, ports),
-        *delay(width, 1, "params_read", "param"),
-    ]
+    ports = {"clock": "clock", "address": word, "word": "param"}
+    return [wire(width, "param"), *instance("paged_rom", "param_words", sizes, ports)]
 
 
 def requantizers(chip: Chip) -> list[str]:

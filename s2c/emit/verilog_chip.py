@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from s2c.emit.verilog_text import Parameters
 from s2c.silicon.back_program import back_fields
-from s2c.silicon.datapath import signed_bits
+from s2c.silicon.datapath import signed_bits, unsigned_bits
 from s2c.silicon.fields import Field, join_bits, program_words
 from s2c.silicon.front_program import front_fields, word_bits
 from s2c.silicon.instructions import Unit
@@ -17,6 +18,8 @@ from s2c.silicon.sizes import Sizes, find_sizes
 from s2c.silicon.widths import Widths, find_widths
 
 POWER_BITS = 31
+PAGE = 2048  # words of a ROM: of so many, whatever their width, block RAM needs no multiplexer
+PROGRAMS = ("front", "back")  # never in pages
 DRAINED = 5  # cycles from a step to its tile's last sum
 
 
@@ -27,8 +30,11 @@ def program_rom(fields: Iterable[Field]) -> tuple[list[int], int]:
 
 @dataclass(frozen=True)
 class Chip:
+    """page: words of its ROMs' pages, a power of two"""
+
     schedule: Schedule
     name: str
+    page: int = PAGE
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -104,6 +110,34 @@ class Chip:
 
     def file(self, rom: str) -> str:
         return f'"{self.name}.{rom}.hex"'
+
+    @property
+    def files(self) -> Mapping[str, tuple[Sequence[int], int]]:
+        """What file() and paged_rom read, by the same part of their names."""
+        found: dict[str, tuple[Sequence[int], int]] = {}
+        for rom, (words, width) in self.roms.items():
+            starts = range(0, len(words), len(words) if rom in PROGRAMS else self.page)
+            if len(starts) == 1:
+                found[rom] = (words, width)
+            else:
+                pages = {f"{rom}.{page:03}": words[at : at + self.page] for page, at in enumerate(starts)}
+                found |= {name: (page, width) for name, page in pages.items()}
+        return found
+
+    def address(self, rom: str) -> int:
+        """Bits"""
+        return unsigned_bits(len(self.roms[rom][0]) - 1)
+
+    def pages(self, rom: str) -> Parameters:
+        """What paged_rom takes for it, but for the widths of words and addresses."""
+        words = len(self.roms[rom][0])
+        return {
+            "WORDS": words,
+            "PAGE": self.page,
+            "WITHIN": unsigned_bits(self.page - 1),
+            "LAST": unsigned_bits((words - 1) % self.page),
+            "FILE": f'"{self.name}.{rom}"',
+        }
 
     @property
     def entries(self) -> int:

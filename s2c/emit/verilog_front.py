@@ -183,9 +183,8 @@ def softmax(chip: Chip) -> list[str]:
         "RESULTS": chip.schedule.lanes.results,
         "COUNT": chip.sizes.count,
         "NUMBER": front["softmax_number"].width,
-        "WORDS": len(chip.roms["powers"][0]),
-        "INDEX": unsigned_bits(len(chip.roms["powers"][0]) - 1),
-        "FILE": chip.file("powers"),
+        "INDEX": chip.address("powers"),
+        **chip.pages("powers"),
     }
     fields = {each: f"front_held_softmax_{each}" for each in ("source", "target", "rows", "size", "number")}
     ports = {

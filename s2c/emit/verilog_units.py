@@ -21,25 +21,11 @@ def units_text(chip: Chip) -> list[str]:
 
 def lanes(chip: Chip) -> list[str]:
     lanes = chip.schedule.lanes.count
-    lines = [wire(chip.widths.lane * lanes, "sums"), wire(8 * lanes, "weights")]
+    lines = [wire(chip.widths.lane * lanes, "sums")]
     ones_lines, ones = later(chip, "ones", 3)
     spread_lines, spread = later(chip, "spread", 3)
     most_lines, most = later(chip, "most", DRAINED)
-    if chip.has_weights:
-        count = len(chip.schedule.roms.weights)
-        width = unsigned_bits(count - 1)
-        lines += delay(width, 2, part("word", chip.word, width), "word_2")
-        sizes: Parameters = {
-            "WIDTH": 8 * lanes,
-            "WORDS": count,
-            "ADDRESS": width,
-            "FILE": chip.file("weights"),
-        }
-        lines += instance(
-            "rom", "weight_words", sizes, {"clock": "clock", "address": "word_2", "word": "weights"}
-        )
-    else:
-        lines += [f"    assign weights = {8 * lanes}'d0;"]
+    lines += weights(chip) if chip.has_weights else [wire(8 * lanes, f"weights = {8 * lanes}'d0")]
     parameters: Parameters = {
         "LANES": lanes,
         "BYTES": chip.sizes.read,
@@ -68,17 +54,38 @@ def lanes(chip: Chip) -> list[str]:
     ]
 
 
+def weights(chip: Chip) -> list[str]:
+    """In time for x behind its last register; of a deep ROM, with a register behind the or of its pages."""
+    words, bits = chip.roms["weights"]
+    width = chip.address("weights")
+    word = part("word", chip.word, width)
+    sizes: Parameters = {"WIDTH": bits, "ADDRESS": width}
+    if len(words) > chip.page:
+        ports = {"clock": "clock", "address": word, "word": "weights_2"}
+        return [
+            wire(bits, "weights_2"),
+            *instance("paged_rom", "weight_words", {**sizes, **chip.pages("weights")}, ports),
+            *delay(bits, 1, "weights_2", "weights"),
+        ]
+    file: Parameters = {"WORDS": len(words), "FILE": chip.file("weights")}
+    ports = {"clock": "clock", "address": "word_2", "word": "weights"}
+    return [
+        wire(bits, "weights"),
+        *delay(width, 2, word, "word_2"),
+        *instance("rom", "weight_words", {**sizes, **file}, ports),
+    ]
+
+
 def tables(chip: Chip) -> list[str]:
     results, tables = chip.schedule.lanes.results, chip.schedule.roms.tables
     number = unsigned_bits(len(tables) - 1)
     sizes: Parameters = {
         "RESULTS": results,
         "NUMBER": number,
-        "WORDS": tables.size,
-        "INDEX": unsigned_bits(tables.size - 1),
+        "INDEX": chip.address("tables"),
         "ENTRY": chip.entry,
         "BITS": chip.entries,
-        "FILE": chip.file("tables"),
+        **chip.pages("tables"),
     }
     ports = {
         **CLOCKED,
