@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import QUANT, relu, single, tensor
 from nets import data
 from onnx import helper
 from onnx_models import model_of
@@ -22,6 +23,7 @@ from typer.testing import CliRunner, Result
 
 from s2c.cli import app
 from s2c.driver import STAGES
+from s2c.readers.graph_file import write_graph
 from s2c.report import shorten, to_json
 
 WANTED_DIM = "--dim: wanted NAME=SIZE with a size of at least 1, each name once"
@@ -217,6 +219,35 @@ def test_wrong_values(tmp_path: Path, arguments: tuple[str, ...], message: str) 
     result = s2c("compile", dense(tmp_path / "net.onnx"), "-o", tmp_path / "out", *arguments)
     assert_refused(result, message)
     assert entries(tmp_path) == ["net.onnx"]
+
+
+def chip_net(path: Path) -> Path:
+    """An int8 net that a chip can compute."""
+    write_graph(path, single(relu(tensor("x", 1, 8, quant=QUANT), "y")))
+    return path
+
+
+def test_lanes_without_what_draws_pages(tmp_path: Path) -> None:
+    """The tables need no extra; -o says which one is missing, before anything is computed."""
+    code = (
+        "import sys; sys.modules.update(jinja2=None, markupsafe=None, matplotlib=None); "
+        "from s2c.cli import main; main()"
+    )
+
+    def lanes(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, "lanes", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    found = lanes(chip_net(tmp_path / "net.s2c"))
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "lanes to choose from" in found.stdout
+    found = lanes(tmp_path / "none.s2c", "-o", tmp_path / "out")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        "error: -o: wanted the Python modules jinja2, matplotlib, found no jinja2, matplotlib; "
+        "pip install 's2c[report]', or leave -o out\n"
+    )
+    assert entries(tmp_path) == ["net.s2c"]
 
 
 def test_output_folder_is_needed(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from s2c.check import accumulator_bounds
 from s2c.driver import Request
 from s2c.emit.text import identifier
 from s2c.errors import CompileError, Problem, error
+from s2c.extras import check_packages
 from s2c.ir import Graph, Node, Quant, Type, constant, input_node
 from s2c.layers import limits, onehot, pooling
 from s2c.ops import OPS, make
@@ -651,6 +652,17 @@ def _(folder: Path) -> object:
 )
 def test_names_that_are_refused(name: str) -> None:
     assert repr(name) in raises(lambda: identifier(name, None))
+
+
+@row(
+    "extras.py:check_packages",
+    "-o: wanted the Python modules jinja2, matplotlib, found no matplotlib; pip install 's2c[report]', or "
+    "leave -o out",
+)
+def _(folder: Path) -> object:
+    absent = {"jinja2": SimpleNamespace(__spec__=SimpleNamespace()), "matplotlib": None}
+    with patch.dict(sys.modules, absent):
+        return check_packages()
 
 
 # artifacts

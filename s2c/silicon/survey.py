@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from s2c.driver import Request, compile_model
 from s2c.errors import error
+from s2c.silicon.chips import Chips
 from s2c.silicon.occupancy import compare_lanes, spans
-from s2c.silicon.page import Chips
 from s2c.silicon.schedule import make_schedule
 
 
