@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 
 from s2c.cli import app
 from s2c.driver import STAGES
+from s2c.program import MANIFEST_VERSION
 from s2c.readers.graph_file import write_graph
 from s2c.report import shorten, to_json
 
@@ -225,6 +226,35 @@ def chip_net(path: Path) -> Path:
     """An int8 net that a chip can compute."""
     write_graph(path, single(relu(tensor("x", 1, 8, quant=QUANT), "y")))
     return path
+
+
+@pytest.fixture
+def chip_manifest(tmp_path: Path) -> Path:
+    """A folder that is a chip as far as its manifest goes."""
+    folder = tmp_path / "chip"
+    folder.mkdir()
+    (folder / "net.c").touch()
+    manifest = {"manifest_version": MANIFEST_VERSION, "name": "net", "target": "asic", "cycles": 9}
+    (folder / "net.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "nan", "inf"])
+def test_clocks_that_tell_no_time(tmp_path: Path, chip_manifest: Path, value: str) -> None:
+    """Every verb that takes a clock refuses it in the same words."""
+    model = chip_net(tmp_path / "net.s2c")
+    for arguments in (
+        ("compile", model, "--target", "asic", "--latency", "100us", "-o", tmp_path / "out"),
+        ("lanes", model),
+        ("inspect", chip_manifest),
+        ("bench", chip_manifest),
+        ("synth", chip_manifest, "--device", "ecp5-25k"),
+    ):
+        assert_refused(
+            s2c(*arguments, "--mhz", value),
+            f"--mhz: wanted a clock above 0 MHz, and finite, found {value}; give the chip's clock",
+        )
+    assert entries(tmp_path) == ["chip", "net.s2c"]
 
 
 def test_lanes_without_what_draws_pages(tmp_path: Path) -> None:
