@@ -526,6 +526,15 @@ def _(folder: Path) -> object:
 
 
 @row(
+    "steps.py:no_kernel",
+    "layer: wanted an op that this target computes, found mul_i8; compile for cortex-m4 or host",
+)
+def _(folder: Path) -> object:
+    x = image(quant=QUANT)
+    return plan_for_chip(single(make("mul", (x, image(quant=QUANT)), "layer", QUANT)))
+
+
+@row(
     "silicon/schedule.py:refuse_constants",
     "layer: wanted operands that the net computes, on this target, found one that is constant; make it a "
     "bias of the layer before, or compile for cortex-m4 or host",
@@ -600,7 +609,7 @@ def _(folder: Path) -> object:
 @row(
     "silicon/choice.py:choose_lanes",
     "--latency: wanted 0.3 us or less at 10 MHz, found 1.9 us with 32 lanes, the fastest that fits; allow "
-    "more time, a higher --mhz, or make the net smaller with --width",
+    "more time, a higher --mhz, or take a smaller net",
 )
 def _(folder: Path) -> object:
     return choose_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(0.3, 10.0, None))
@@ -609,7 +618,7 @@ def _(folder: Path) -> object:
 @row(
     "silicon/choice.py:choose_lanes",
     "--device tiny: wanted a chip of one lane that fits, found about 417 logic of 400; take a larger device, "
-    "or make the net smaller with --width",
+    "or a smaller net",
 )
 def _(folder: Path) -> object:
     capacity = {"logic": 400, "multipliers": 28, "block_rams": 56}

@@ -72,7 +72,7 @@ def choose_lanes(plan: Plan, goal: Goal) -> int:
             f"--device {goal.device.name}",
             "a chip of one lane that fits",
             "; ".join(beyond(schedules[0], goal.device)),
-            "take a larger device, or make the net smaller with --width",
+            "take a larger device, or a smaller net",
         )
     if goal.microseconds is None:
         return fastest.lanes.count
@@ -83,7 +83,7 @@ def choose_lanes(plan: Plan, goal: Goal) -> int:
         "--latency",
         f"{goal.microseconds:g} us or less at {goal.mhz:g} MHz",
         f"{fastest.cycles / goal.mhz:.4g} us with {fastest.lanes.count} lanes, the fastest that fits",
-        "allow more time, a higher --mhz, or make the net smaller with --width",
+        "allow more time, a higher --mhz, or take a smaller net",
     )
 
 

@@ -275,7 +275,7 @@ def refuse_too_large(name: str, device: Device, used: Mapping[str, int]) -> None
     """Raises CompileError with all that there is too little of."""
     short = [each for each, room in device.capacity.items() if used[each] > room]
     larger = [each.name for each in DEVICES.values() if each.family.place and fits(each, device, used)]
-    do = "compile it with fewer --lanes, or make it smaller with --width"
+    do = "compile it with fewer --lanes, or a smaller net"
     if larger:
         do = f"take --device {' or '.join(larger)}, or {do}"
     if short:
