@@ -39,6 +39,7 @@ from s2c.silicon.schedule import make_schedule
 from s2c.silicon.survey import survey
 from s2c.state import keep_states, last_pairs
 from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
+from s2c.wheel import write_wheel
 
 PACKAGE = Path(s2c.__file__).parent
 ELSEWHERE = (
@@ -503,6 +504,23 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return driver.make_request("table.tflite", "asic")
+
+
+@row(
+    "silicon/refusals.py:refuse_wheel",
+    "wheel: wanted a net for this machine, found one for asic; compile with --target host; s2c bench counts "
+    "the cycles of this one",
+)
+def _(folder: Path) -> object:
+    return write_wheel(chip_folder(folder), folder / "wheels")
+
+
+def chip_folder(folder: Path) -> Path:
+    """A chip as far as its manifest goes."""
+    facts = {"manifest_version": program.MANIFEST_VERSION, "name": "kws", "target": "asic"}
+    (folder / "kws.c").touch()
+    (folder / "kws.json").write_text(json.dumps(facts))
+    return folder
 
 
 @row(
