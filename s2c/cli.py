@@ -66,7 +66,7 @@ def compile_model(
     check: Annotated[bool, typer.Option("--check", help="Run the oracle after each stage.")] = False,
     stop_after: Annotated[
         str | None,
-        typer.Option(metavar="STAGE", help="Print this stage (load, a pass, plan, emit) and stop."),
+        typer.Option(metavar="STAGE", help="Print this stage (load, a pass, plan, schedule, emit) and stop."),
     ] = None,
     cc: Annotated[
         str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")

@@ -22,13 +22,14 @@ from onnx_models import model_of
 from typer.testing import CliRunner, Result
 
 from s2c.cli import app
-from s2c.driver import STAGES
+from s2c.driver import CHIP_STAGES, STAGES, compile_model, make_request
 from s2c.program import MANIFEST_VERSION
 from s2c.readers.graph_file import write_graph
 from s2c.report import shorten, to_json
+from s2c.silicon.schedule import make_schedule
 
 WANTED_DIM = "--dim: wanted NAME=SIZE with a size of at least 1, each name once"
-NAMED_STAGES = ", ".join(dict.fromkeys(STAGES))
+NAMED_STAGES = ", ".join(each for each in dict.fromkeys(STAGES) if each not in CHIP_STAGES)
 HOSTILE = "*/ int main(void) { return 1; } /* \x1b[31m"
 
 
@@ -237,6 +238,25 @@ def chip_manifest(tmp_path: Path) -> Path:
     manifest = {"manifest_version": MANIFEST_VERSION, "name": "net", "target": "asic", "cycles": 9}
     (folder / "net.json").write_text(json.dumps(manifest))
     return folder
+
+
+def test_a_chip_shows_its_schedule_and_verilog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = chip_net(tmp_path / "net.s2c")
+    asked = ("compile", model, "--target", "asic", "--lanes", "4", "--stop-after")
+    schedule = s2c(*asked, "schedule").stdout
+    cycles = make_schedule(compile_model(make_request(model, "asic")).plan, 4).cycles
+    assert schedule.splitlines()[0] == f"lanes 4, cycles {cycles}"
+    line = r"^2: most wait=0 cycles=\d+ tile=1 loops=\d+ gap=\d+ rounding=none  # 'y'$"
+    assert re.search(line, schedule, re.M)
+    verilog = s2c(*asked, "emit").stdout
+    assert "module net (" in verilog
+    for stage, last in (("plan", "90_plan.txt"), ("schedule", "91_schedule.txt"), ("emit", "net.v")):
+        monkeypatch.setenv("S2C_DUMP", str(tmp_path / stage))
+        assert s2c(*asked, stage).exit_code == 0
+        assert last in entries(tmp_path / stage)
+    assert entries(tmp_path / "plan")[-1] == "90_plan.txt"
+    assert entries(tmp_path / "schedule")[-1] == "91_schedule.txt"
+    assert (tmp_path / "schedule" / "91_schedule.txt").read_text() == schedule
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "nan", "inf"])
