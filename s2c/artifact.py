@@ -21,6 +21,7 @@ from s2c.driver import (
     analyse_model,
     compile_model,
     dump_folder,
+    stage_text,
     staged_folder,
     too_large,
     write_dump,
@@ -144,7 +145,7 @@ def dump_until(request: Request, last: str) -> None:
     dump = dump_folder()
     if dump is None:
         return
-    if last in ("plan", "emit"):
+    if last in ("schedule", "emit"):
         compilation = compile_model(request)  # which writes every stage
         if last == "emit":
             dump_files(emit_files(compilation, make_goldens(compilation)))
@@ -153,6 +154,7 @@ def dump_until(request: Request, last: str) -> None:
         write_dump(dump, f"{index:02d}_{stage}.txt", str(graph))
         if stage == last:
             return
+    write_dump(dump, "90_plan.txt", stage_text(request, last))
 
 
 def refuse_foreign(folder: Path, asked_by: str = "-o") -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from s2c.artifact import GOLDEN
 from s2c.errors import error
 from s2c.program import Program
+from s2c.silicon.clock import check_clock
 from s2c.target import load_target
 
 CALLS = 1000
@@ -165,5 +166,4 @@ def predict_cycles(manifest: Mapping[str, Any], megahertz: float | None) -> Cycl
 def refuse_frequency(manifest: Mapping[str, Any], megahertz: float) -> None:
     if "cycles" not in manifest:
         raise error("--mhz", "a net that was compiled for a chip", manifest["target"], "leave it out")
-    if not 0 < megahertz < float("inf"):
-        raise error("--mhz", "more than 0", f"{megahertz:g}", "give the frequency of the chip's clock")
+    check_clock(megahertz)

@@ -66,7 +66,7 @@ def compile_model(
     check: Annotated[bool, typer.Option("--check", help="Run the oracle after each stage.")] = False,
     stop_after: Annotated[
         str | None,
-        typer.Option(metavar="STAGE", help="Print this stage (load, a pass, plan, emit) and stop."),
+        typer.Option(metavar="STAGE", help="Print this stage (load, a pass, plan, schedule, emit) and stop."),
     ] = None,
     cc: Annotated[
         str | None, typer.Option(metavar="CC", help="A C compiler instead of the bundled one.")
@@ -282,14 +282,21 @@ def lanes(
 ) -> None:
     with reporting(as_json):
         from s2c import driver, report
-        from s2c.silicon.page import describe_chips, write_chips
+        from s2c.extras import check_packages
+        from s2c.silicon.chips import describe_chips
         from s2c.silicon.survey import survey
 
+        if output is not None:
+            check_packages()
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         request = driver.make_request(model, "asic", dims=dims, consts=consts)
         with report.spinner(f"scheduling {model.name}", as_json):
             chips = survey(request, lanes, megahertz)
-        files = write_chips(output, chips) if output is not None else []
+        files: list[Path] = []
+        if output is not None:
+            from s2c.silicon.page import write_chips
+
+            files = write_chips(output, chips)
         if as_json:
             typer.echo(report.to_json(chips))
             return
@@ -372,8 +379,9 @@ def bench_determinism(
     as_json: bool,
 ) -> None:
     from s2c import report
-    from s2c.determinism.measure import CALLS, check_packages, measure_determinism
+    from s2c.determinism.measure import CALLS, measure_determinism
     from s2c.determinism.table import describe_determinism
+    from s2c.extras import check_packages
 
     if output is not None:
         check_packages()

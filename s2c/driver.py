@@ -16,8 +16,8 @@ from s2c import check, oracle
 from s2c.compare import TOLERANCE, compare
 from s2c.cost import constant_bytes
 from s2c.emit.c_family import emit_source
-from s2c.emit.silicon_model import emit_model
 from s2c.emit.text import identifier
+from s2c.emit.verilog import emit_verilog
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
@@ -32,6 +32,7 @@ from s2c.readers import load_model
 from s2c.silicon.choice import Goal, choose_lanes
 from s2c.silicon.refusals import refuse_flags, refuse_name, refuse_states
 from s2c.silicon.schedule import Schedule, make_schedule, refuse_long
+from s2c.silicon.text import schedule_text
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
 from s2c.target import Target, load_target
@@ -47,9 +48,10 @@ STAGES = (
     "lower",
     *(each.__name__ for each in CORE_PASSES),
     "plan",
+    "schedule",
     "emit",
 )
-
+CHIP_STAGES = ("schedule",)  # which other targets do not have
 
 MOST_THREADS = 64
 
@@ -234,6 +236,8 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
         refuse_long(schedule)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
+    if dump is not None and schedule is not None:
+        write_dump(dump, "91_schedule.txt", schedule_text(schedule))
     if checked:
         check_plan(reference, plan)
     refuse_large(request, plan)
@@ -368,9 +372,10 @@ def staged_folder(final: Path) -> Iterator[Path]:
 
 
 def stage_text(request: Request, stage: str) -> str:
-    """The Graph, the Plan or the source after the first stage of that name."""
-    if stage not in STAGES:
-        raise error("--stop-after", f"one of {', '.join(dict.fromkeys(STAGES))}", stage, "name one of these")
+    """The Graph, the Plan, a chip's Schedule or the source after the first stage of that name."""
+    known = [each for each in dict.fromkeys(STAGES) if request.target.is_chip or each not in CHIP_STAGES]
+    if stage not in known:
+        raise error("--stop-after", f"one of {', '.join(known)}", stage, "name one of these")
     for name, graph in analyse_model(request):
         if name == stage:
             return str(graph)
@@ -383,6 +388,9 @@ def stage_text(request: Request, stage: str) -> str:
     target = request.target
     lanes = with_lanes(request, plan).lanes
     if lanes is not None:
-        return emit_model(make_schedule(plan, lanes), request.name, request.name)
+        schedule = make_schedule(plan, lanes)
+        if stage == "schedule":
+            return schedule_text(schedule)
+        return emit_verilog(schedule, request.name, request.name)[f"{request.name}.v"]
     checked, reproducible = target.checks_processor, request.reproducible
     return emit_source(plan, request.name, request.name, target.language, checked, reproducible)

@@ -172,9 +172,7 @@ Device = Annotated[
     str,
     typer.Option("--device", metavar="NAME", help="ecp5-25k, ecp5-85k, ice40-up5k, or generic: none at all."),
 ]
-Mhz = Annotated[
-    float | None, typer.Option("--mhz", metavar="F", min=1, help="What to strive for. Default: 100.")
-]
+Mhz = Annotated[float | None, typer.Option("--mhz", metavar="F", help="What to strive for. Default: 100.")]
 Liberty = Annotated[
     Path | None, typer.Option("--liberty", metavar="FILE", help="Cells to map to, with --device generic.")
 ]

@@ -155,10 +155,13 @@ FLOATS = ("floats", "quantize the net: --int8 --calibration FILE.npz, without --
 
 
 def no_kernel(node: Node, kernels: Kernels) -> CompileError:
-    """Of a target whose kernels are for integers alone, floats are refused as such."""
-    key = f"{OPS[node.op].stem(node)}_{dtype_key(node)}"
-    if "f32" not in dtype_key(node) or any("f32" in found[0].dtypes for found in kernels.values()):
-        return error(node.layer, f"a kernel {key}", "none in this target", "choose another target")
+    """Of a target whose kernels are for integers alone, which is a chip, floats are refused as such."""
+    stem, key = OPS[node.op].stem(node), dtype_key(node)
+    if any("f32" in found[0].dtypes for found in kernels.values()):
+        return error(node.layer, f"a kernel {stem}_{key}", "none in this target", "choose another target")
+    if "f32" not in key:
+        do = "compile for cortex-m4 or host"
+        return error(node.layer, "an op that this target computes", f"{stem}_{key}", do)
     found, do = BETWEEN.get(dtype_key(node).replace("u8", "i8"), FLOATS)
     return error(node.layer, "int8, all that this target computes with", found, do)
 

@@ -20,6 +20,8 @@ from s2c.errors import error
 from s2c.library import find_library
 from s2c.program import read_manifest
 from s2c.resources import PACKAGE
+from s2c.silicon.refusals import refuse_wheel
+from s2c.target import load_target
 
 # What the wheel holds of s2c itself, and as what.
 MODULES: Mapping[str, str] = {
@@ -52,9 +54,11 @@ A neural net, compiled by s2c {version} into a library of fixed shape: no alloca
 def write_wheel(folder: Path, output: Path) -> Path:
     """Writes the wheel of a compiled folder into the folder `output`; the same net gives the same bytes.
 
-    Raises CompileError where the net has no library, or not the one that its manifest describes.
+    Raises CompileError where the net is a chip, or has no library, or not the one that its manifest
+    describes.
     """
     manifest = read_manifest(folder)
+    refuse_wheel(load_target(manifest["target"]))
     library = find_library(folder, manifest)
     package = package_name(manifest["name"])
     distribution = re.sub(r"[-_.]+", "_", package).strip("_").lower()

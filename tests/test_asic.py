@@ -282,7 +282,11 @@ def test_float_ends_are_named(tmp_path: Path) -> None:
             5.0,
             "--mhz: wanted a net that was compiled for a chip, found host; leave it out",
         ),
-        ({"cycles": 3}, 0.0, "--mhz: wanted more than 0, found 0; give the frequency of the chip's clock"),
+        (
+            {"cycles": 3},
+            0.0,
+            "--mhz: wanted a clock above 0 MHz, and finite, found 0; give the chip's clock",
+        ),
     ],
 )
 def test_frequencies_that_mean_nothing(manifest: dict[str, object], megahertz: float, message: str) -> None:

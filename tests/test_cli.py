@@ -15,17 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import QUANT, relu, single, tensor
 from nets import data
 from onnx import helper
 from onnx_models import model_of
 from typer.testing import CliRunner, Result
 
 from s2c.cli import app
-from s2c.driver import STAGES
+from s2c.driver import CHIP_STAGES, STAGES, compile_model, make_request
+from s2c.program import MANIFEST_VERSION
+from s2c.readers.graph_file import write_graph
 from s2c.report import shorten, to_json
+from s2c.silicon.schedule import make_schedule
 
 WANTED_DIM = "--dim: wanted NAME=SIZE with a size of at least 1, each name once"
-NAMED_STAGES = ", ".join(dict.fromkeys(STAGES))
+NAMED_STAGES = ", ".join(each for each in dict.fromkeys(STAGES) if each not in CHIP_STAGES)
 HOSTILE = "*/ int main(void) { return 1; } /* \x1b[31m"
 
 
@@ -217,6 +221,83 @@ def test_wrong_values(tmp_path: Path, arguments: tuple[str, ...], message: str) 
     result = s2c("compile", dense(tmp_path / "net.onnx"), "-o", tmp_path / "out", *arguments)
     assert_refused(result, message)
     assert entries(tmp_path) == ["net.onnx"]
+
+
+def chip_net(path: Path) -> Path:
+    """An int8 net that a chip can compute."""
+    write_graph(path, single(relu(tensor("x", 1, 8, quant=QUANT), "y")))
+    return path
+
+
+@pytest.fixture
+def chip_manifest(tmp_path: Path) -> Path:
+    """A folder that is a chip as far as its manifest goes."""
+    folder = tmp_path / "chip"
+    folder.mkdir()
+    (folder / "net.c").touch()
+    manifest = {"manifest_version": MANIFEST_VERSION, "name": "net", "target": "asic", "cycles": 9}
+    (folder / "net.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_chip_shows_its_schedule_and_verilog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = chip_net(tmp_path / "net.s2c")
+    asked = ("compile", model, "--target", "asic", "--lanes", "4", "--stop-after")
+    schedule = s2c(*asked, "schedule").stdout
+    cycles = make_schedule(compile_model(make_request(model, "asic")).plan, 4).cycles
+    assert schedule.splitlines()[0] == f"lanes 4, cycles {cycles}"
+    line = r"^2: most wait=0 cycles=\d+ tile=1 loops=\d+ gap=\d+ rounding=none  # 'y'$"
+    assert re.search(line, schedule, re.M)
+    verilog = s2c(*asked, "emit").stdout
+    assert "module net (" in verilog
+    for stage, last in (("plan", "90_plan.txt"), ("schedule", "91_schedule.txt"), ("emit", "net.v")):
+        monkeypatch.setenv("S2C_DUMP", str(tmp_path / stage))
+        assert s2c(*asked, stage).exit_code == 0
+        assert last in entries(tmp_path / stage)
+    assert entries(tmp_path / "plan")[-1] == "90_plan.txt"
+    assert entries(tmp_path / "schedule")[-1] == "91_schedule.txt"
+    assert (tmp_path / "schedule" / "91_schedule.txt").read_text() == schedule
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "nan", "inf"])
+def test_clocks_that_tell_no_time(tmp_path: Path, chip_manifest: Path, value: str) -> None:
+    """Every verb that takes a clock refuses it in the same words."""
+    model = chip_net(tmp_path / "net.s2c")
+    for arguments in (
+        ("compile", model, "--target", "asic", "--latency", "100us", "-o", tmp_path / "out"),
+        ("lanes", model),
+        ("inspect", chip_manifest),
+        ("bench", chip_manifest),
+        ("synth", chip_manifest, "--device", "ecp5-25k"),
+    ):
+        assert_refused(
+            s2c(*arguments, "--mhz", value),
+            f"--mhz: wanted a clock above 0 MHz, and finite, found {value}; give the chip's clock",
+        )
+    assert entries(tmp_path) == ["chip", "net.s2c"]
+
+
+def test_lanes_without_what_draws_pages(tmp_path: Path) -> None:
+    """The tables need no extra; -o says which one is missing, before anything is computed."""
+    code = (
+        "import sys; sys.modules.update(jinja2=None, markupsafe=None, matplotlib=None); "
+        "from s2c.cli import main; main()"
+    )
+
+    def lanes(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, "lanes", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    found = lanes(chip_net(tmp_path / "net.s2c"))
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "lanes to choose from" in found.stdout
+    found = lanes(tmp_path / "none.s2c", "-o", tmp_path / "out")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        "error: -o: wanted the Python modules jinja2, matplotlib, found no jinja2, matplotlib; "
+        "pip install 's2c[report]', or leave -o out\n"
+    )
+    assert entries(tmp_path) == ["net.s2c"]
 
 
 def test_output_folder_is_needed(tmp_path: Path) -> None:

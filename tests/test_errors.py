@@ -24,6 +24,7 @@ from s2c.check import accumulator_bounds
 from s2c.driver import Request
 from s2c.emit.text import identifier
 from s2c.errors import CompileError, Problem, error
+from s2c.extras import check_packages
 from s2c.ir import Graph, Node, Quant, Type, constant, input_node
 from s2c.layers import limits, onehot, pooling
 from s2c.ops import OPS, make
@@ -38,6 +39,7 @@ from s2c.silicon.schedule import make_schedule, refuse_long
 from s2c.silicon.survey import survey
 from s2c.state import keep_states, last_pairs
 from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
+from s2c.wheel import write_wheel
 
 PACKAGE = Path(s2c.__file__).parent
 ELSEWHERE = (
@@ -514,6 +516,23 @@ def _(folder: Path) -> object:
 
 
 @row(
+    "silicon/refusals.py:refuse_wheel",
+    "wheel: wanted a net for this machine, found one for asic; compile with --target host; s2c bench counts "
+    "the cycles of this one",
+)
+def _(folder: Path) -> object:
+    return write_wheel(chip_folder(folder), folder / "wheels")
+
+
+def chip_folder(folder: Path) -> Path:
+    """A chip as far as its manifest goes."""
+    facts = {"manifest_version": program.MANIFEST_VERSION, "name": "kws", "target": "asic"}
+    (folder / "kws.c").touch()
+    (folder / "kws.json").write_text(json.dumps(facts))
+    return folder
+
+
+@row(
     "silicon/refusals.py:refuse_states",
     "x: wanted a net that keeps nothing between calls for asic, found state; hand it in and out as an input "
     "and an output, or compile for host or cortex-m4",
@@ -531,6 +550,15 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return plan_for_chip(single(relu(image(), "layer")))
+
+
+@row(
+    "steps.py:no_kernel",
+    "layer: wanted an op that this target computes, found mul_i8; compile for cortex-m4 or host",
+)
+def _(folder: Path) -> object:
+    x = image(quant=QUANT)
+    return plan_for_chip(single(make("mul", (x, image(quant=QUANT)), "layer", QUANT)))
 
 
 @row(
@@ -565,8 +593,8 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "silicon/survey.py:survey",
-    "--mhz: wanted a clock above 0 MHz, found 0; give the chip's clock",
+    "silicon/clock.py:check_clock",
+    "--mhz: wanted a clock above 0 MHz, and finite, found 0; give the chip's clock",
 )
 def _(folder: Path) -> object:
     return survey(driver.make_request("net.tflite", "asic"), None, 0.0)
@@ -580,14 +608,6 @@ def _(folder: Path) -> object:
 def _(folder: Path) -> object:
     schedule = make_schedule(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), 8)
     return refuse_long(replace(schedule, cycles=1 << 31))
-
-
-@row(
-    "silicon/choice.py:make_goal",
-    "--mhz: wanted a clock above 0 MHz, found 0; give the chip's clock",
-)
-def _(folder: Path) -> object:
-    return make_goal(None, "1us", 0.0, None)
 
 
 @row(
@@ -626,7 +646,7 @@ def _(folder: Path) -> object:
 @row(
     "silicon/choice.py:choose_lanes",
     "--latency: wanted 0.3 us or less at 10 MHz, found 1.9 us with 32 lanes, the fastest that fits; allow "
-    "more time, a higher --mhz, or make the net smaller with --width",
+    "more time, a higher --mhz, or take a smaller net",
 )
 def _(folder: Path) -> object:
     return choose_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(0.3, 10.0, None))
@@ -635,7 +655,7 @@ def _(folder: Path) -> object:
 @row(
     "silicon/choice.py:choose_lanes",
     "--device tiny: wanted a chip of one lane that fits, found about 417 logic of 400; take a larger device, "
-    "or make the net smaller with --width",
+    "or a smaller net",
 )
 def _(folder: Path) -> object:
     capacity = {"logic": 400, "multipliers": 28, "block_rams": 56}
@@ -670,6 +690,17 @@ def _(folder: Path) -> object:
 )
 def test_names_that_are_refused(name: str) -> None:
     assert repr(name) in raises(lambda: identifier(name, None))
+
+
+@row(
+    "extras.py:check_packages",
+    "-o: wanted the Python modules jinja2, matplotlib, found no matplotlib; pip install 's2c[report]', or "
+    "leave -o out",
+)
+def _(folder: Path) -> object:
+    absent = {"jinja2": SimpleNamespace(__spec__=SimpleNamespace()), "matplotlib": None}
+    with patch.dict(sys.modules, absent):
+        return check_packages()
 
 
 # artifacts

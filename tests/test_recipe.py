@@ -58,9 +58,8 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
         ),
         (
             "asic",
-            {"latency": "5us", **DATA},
-            "--latency: wanted a target that runs here, found asic; give --macs or --width: a chip's cycles "
-            "follow from its MACs",
+            {"instructions": 1000, **DATA},
+            "--instructions: wanted an emulated target, found asic; give --macs or --width",
         ),
         (
             "host",

@@ -235,7 +235,7 @@ def taken(**counts: int) -> dict[str, int]:
 
 def test_too_small_a_device() -> None:
     """All that there is too little of, with the devices of the family that have room."""
-    do = "take --device ecp5-85k, or compile it with fewer --lanes, or make it smaller with --width"
+    do = "take --device ecp5-85k, or compile it with fewer --lanes, or a smaller net"
     net = taken(multipliers=40, logic=30_000)
     assert raises(lambda: refuse_too_large("kws", DEVICES["ecp5-25k"], net)) == (
         f"kws: wanted at most 24,288 logic cells for ecp5-25k, found 30,000; {do}\n"
@@ -243,7 +243,7 @@ def test_too_small_a_device() -> None:
     )
     assert raises(lambda: refuse_too_large("kws", DEVICES["ice40-up5k"], taken(block_rams=31))) == (
         "kws: wanted at most 30 block RAM for ice40-up5k, found 31; "
-        "compile it with fewer --lanes, or make it smaller with --width"
+        "compile it with fewer --lanes, or a smaller net"
     )
     for device in DEVICES.values():
         refuse_too_large("kws", device, taken(**device.capacity))

@@ -146,19 +146,17 @@ def needless(recipe: Recipe) -> list[Problem]:
 def budget_problems(recipe: Recipe, kind: str, value: float) -> list[Problem]:
     problems = []
     emulated = recipe.request.target.emulated
+    assert kind != "latency" or not recipe.request.target.is_chip  # which takes it for its lanes: take_goal
     if not (math.isfinite(value) and value > 0) or (kind == "width" and value > 1):
         wanted = "a share above 0 and at most 1" if kind == "width" else "more than 0"
         problems.append(
             Problem(f"--{kind}", wanted, f"{value:g}", "e.g. 0.5" if kind == "width" else "give more")
         )
-    if kind == "latency" and recipe.request.target.is_chip:
-        do = "give --macs or --width: a chip's cycles follow from its MACs"
-        problems.append(Problem("--latency", "a target that runs here", recipe.request.target.name, do))
     if kind == "latency" and emulated:
         do = "give --instructions: an emulated target counts them"
         problems.append(Problem("--latency", "a target that runs here", recipe.request.target.name, do))
     if kind == "instructions" and not emulated:
-        do = "give --latency"
+        do = "give --macs or --width" if recipe.request.target.is_chip else "give --latency"
         problems.append(Problem("--instructions", "an emulated target", recipe.request.target.name, do))
     return problems
 

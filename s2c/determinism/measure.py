@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import platform
@@ -38,18 +37,9 @@ SKIPPED = 3
 REST = 0.25  # so that real-time processes take no more than four fifths of a core
 HOSTILE = {"subnormal": "subnormal", "NaN": "not a number", "infinity": "infinity"}
 TURNS = 20  # at least
-PAGE_PACKAGES = ("jinja2", "matplotlib")
 
 Shapes = Sequence[tuple[tuple[int, ...], np.dtype[Any]]]
 Times = Mapping[str, np.ndarray]
-
-
-def check_packages() -> None:
-    """CompileError where what draws the page is not installed."""
-    missing = [name for name in PAGE_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        do = "pip install 's2c[report]', or leave -o out"
-        raise error("-o", f"the Python modules {', '.join(PAGE_PACKAGES)}", f"no {', '.join(missing)}", do)
 
 
 def find_models(folder: Path, manifest: Mapping[str, Any], given: Sequence[Path]) -> list[Path]:

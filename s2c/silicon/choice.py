@@ -8,12 +8,11 @@ from s2c.arguments import parse_latency
 from s2c.errors import error
 from s2c.plan import Plan
 from s2c.silicon.area import estimate
+from s2c.silicon.clock import MHZ, check_clock
 from s2c.silicon.datapath import LANES
 from s2c.silicon.devices import ECP5, Device, load_device
 from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.target import load_target
-
-MHZ = 100.0  # where a clock is not given
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,7 @@ class Goal:
 
 def make_goal(lanes: int | None, latency: str | None, mhz: float | None, device: str | None) -> Goal | None:
     """None where neither a time nor a device is asked for. Raises CompileError."""
-    if mhz is not None and mhz <= 0:
-        raise error("--mhz", "a clock above 0 MHz", f"{mhz:g}", "give the chip's clock")
+    check_clock(mhz)
     if mhz is not None and latency is None:
         do = "add --latency, or leave it out"
         raise error("--mhz", "a --latency that it turns into cycles", "none", do)
@@ -45,7 +43,7 @@ def make_goal(lanes: int | None, latency: str | None, mhz: float | None, device:
             found.description,
             "give --lanes, and see what s2c synth says",
         )
-    return Goal(None if latency is None else parse_latency(latency), mhz or MHZ, found)
+    return Goal(None if latency is None else parse_latency(latency), MHZ if mhz is None else mhz, found)
 
 
 def take_goal(
@@ -74,7 +72,7 @@ def choose_lanes(plan: Plan, goal: Goal) -> int:
             f"--device {goal.device.name}",
             "a chip of one lane that fits",
             "; ".join(beyond(schedules[0], goal.device)),
-            "take a larger device, or make the net smaller with --width",
+            "take a larger device, or a smaller net",
         )
     if goal.microseconds is None:
         return fastest.lanes.count
@@ -85,7 +83,7 @@ def choose_lanes(plan: Plan, goal: Goal) -> int:
         "--latency",
         f"{goal.microseconds:g} us or less at {goal.mhz:g} MHz",
         f"{fastest.cycles / goal.mhz:.4g} us with {fastest.lanes.count} lanes, the fastest that fits",
-        "allow more time, a higher --mhz, or make the net smaller with --width",
+        "allow more time, a higher --mhz, or take a smaller net",
     )
 
 

@@ -62,6 +62,13 @@ def refuse_flags(
         raise CompileError(tuple(problems))
 
 
+def refuse_wheel(target: Target) -> None:
+    """What Python would load of a chip is its model, which is not the net that was asked for."""
+    if target.is_chip:
+        do = "compile with --target host; s2c bench counts the cycles of this one"
+        raise error("wheel", "a net for this machine", f"one for {target.name}", do)
+
+
 def refuse_states(target: Target, graph: Graph) -> None:
     """Raises CompileError with every state."""
     do = "hand it in and out as an input and an output, or compile for host or cortex-m4"

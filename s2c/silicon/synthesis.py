@@ -16,10 +16,10 @@ from s2c.driver import staged_folder
 from s2c.errors import CompileError, Problem, error
 from s2c.program import read_manifest
 from s2c.progress import Say, say_nothing
+from s2c.silicon.clock import MHZ, check_clock
 from s2c.silicon.devices import DEVICES, RESOURCES, Device, find_commands
 from s2c.target import start_child, stop_child
 
-MHZ = 100.0
 NETLIST, REPORT, RESULT = "netlist.json", "report.json", "synthesis.json"
 CELLS, DELAY, TIMES = "cells.lib", "delay.abc", "stats.txt"
 TAIL = 5  # lines of a log in an error
@@ -127,10 +127,13 @@ def synthesise_artifact(
 ) -> Synthesis:
     """What s2c compile wrote for target asic; output is <name>.<device> in it, if none is named."""
     manifest = read_artifact(folder)
+    check_clock(mhz)
     refuse_options(device, mhz, liberty)
     name = manifest["name"]
     place = output or folder / f"{name}.{device.name}"
-    return synthesise(folder, name, device, manifest["cycles"], place, mhz or MHZ, liberty, say)
+    return synthesise(
+        folder, name, device, manifest["cycles"], place, MHZ if mhz is None else mhz, liberty, say
+    )
 
 
 def read_artifact(folder: Path) -> dict[str, Any]:
@@ -272,7 +275,7 @@ def refuse_too_large(name: str, device: Device, used: Mapping[str, int]) -> None
     """Raises CompileError with all that there is too little of."""
     short = [each for each, room in device.capacity.items() if used[each] > room]
     larger = [each.name for each in DEVICES.values() if each.family.place and fits(each, device, used)]
-    do = "compile it with fewer --lanes, or make it smaller with --width"
+    do = "compile it with fewer --lanes, or a smaller net"
     if larger:
         do = f"take --device {' or '.join(larger)}, or {do}"
     if short:
