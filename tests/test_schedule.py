@@ -95,10 +95,10 @@ def test_lanes_to_choose_from() -> None:
     plan = next(plan_for_chip(random_graph(seeded(seed), "i8", 6)) for seed in SEEDS if schedules(seed))
     rows = compare_lanes(plan)
     for row in rows:
-        fitting = [each.lanes for each in rows if each.cycles <= row.cycles]
-        assert choose_lanes(plan, Goal(row.cycles / 50, 50.0, None)) == fitting[0]
-        schedule = make_schedule(plan, row.lanes)
-        assert sum(span.cycles for span in spans(schedule)) < row.cycles
+        fitting = [each.cost.lanes for each in rows if each.cost.cycles <= row.cost.cycles]
+        assert choose_lanes(plan, Goal(row.cost.cycles / 50, 50.0, None)) == fitting[0]
+        schedule = make_schedule(plan, row.cost.lanes)
+        assert sum(span.cycles for span in spans(schedule)) < row.cost.cycles
         assert all(0 <= span.share <= 1 for span in spans(schedule))
 
 

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from rich.console import Group
 
 from s2c.report import make_table
-from s2c.silicon.occupancy import Lanes, Span
+from s2c.silicon.occupancy import Span, Variant
 
 HEADERS = ("lanes", "cycles", "used", "ROM KiB", "RAM KiB", "logic", "mult.", "blocks")
 SPAN_HEADERS = ("layer", "unit", "first cycle", "cycles", "MACs", "used")
@@ -19,7 +19,7 @@ class Chips:
     """A net on several numbers of lanes, and what one of them, `lanes`, does when."""
 
     net: str
-    rows: tuple[Lanes, ...]
+    rows: tuple[Variant, ...]
     lanes: int
     spans: tuple[Span, ...]
     megahertz: float | None
@@ -36,13 +36,13 @@ def lanes_title(chips: Chips) -> str:
 def lane_rows(chips: Chips) -> list[tuple[str, ...]]:
     return [
         (
-            str(row.lanes),
-            f"{row.cycles:,}",
-            f"{100 * row.utilisation:.1f}%",
-            kibibytes((row.weight_bits + row.param_bits) / 8),
+            str(row.cost.lanes),
+            f"{row.cost.cycles:,}",
+            f"{100 * row.cost.utilisation:.1f}%",
+            kibibytes(sum(astuple(row.cost.rom_bits)) / 8),
             kibibytes(row.arena_bytes),
             *(f"{count:,}" for count in astuple(row.area)),
-            *(() if chips.megahertz is None else (f"{row.cycles / chips.megahertz:,.1f}",)),
+            *(() if chips.megahertz is None else (f"{row.cost.cycles / chips.megahertz:,.1f}",)),
         )
         for row in chips.rows
     ]

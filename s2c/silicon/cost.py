@@ -12,7 +12,6 @@ from s2c.silicon.datapath import signed_bits
 from s2c.silicon.fields import Field
 from s2c.silicon.front_program import front_fields
 from s2c.silicon.instructions import FETCHED, Unit
-from s2c.silicon.occupancy import utilisation
 from s2c.silicon.params import param_layout
 from s2c.silicon.schedule import Schedule
 from s2c.silicon.sizes import find_sizes
@@ -43,6 +42,11 @@ class ChipCost:
 
 def chip_cost(schedule: Schedule) -> ChipCost:
     return ChipCost(schedule.lanes.count, schedule.cycles, utilisation(schedule), rom_bits(schedule))
+
+
+def utilisation(schedule: Schedule) -> float:
+    macs = sum(each.macs for each in schedule.instructions)
+    return macs / (schedule.lanes.count * schedule.cycles)
 
 
 def call_cycles(schedule: Schedule) -> list[int]:

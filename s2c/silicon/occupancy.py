@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from s2c.plan import Plan
 from s2c.silicon.area import Estimate, estimate
+from s2c.silicon.cost import ChipCost, chip_cost
 from s2c.silicon.datapath import LANES
 from s2c.silicon.schedule import Schedule, make_schedule
 
@@ -25,15 +26,10 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """A net on so many lanes. utilisation: its MACs over all that the lanes could have done. rom_bits: of
-    weights, and of biases, multipliers and shifts as 32, 31 and 6 bits."""
+class Variant:
+    """A net on one number of lanes."""
 
-    lanes: int
-    cycles: int
-    utilisation: float
-    weight_bits: int
-    param_bits: int
+    cost: ChipCost
     arena_bytes: int
     area: Estimate  # of an ECP5
 
@@ -52,24 +48,7 @@ def spans(schedule: Schedule) -> tuple[Span, ...]:
     )
 
 
-def utilisation(schedule: Schedule) -> float:
-    macs = sum(each.macs for each in schedule.instructions)
-    return macs / (schedule.lanes.count * schedule.cycles)
-
-
-def compare_lanes(plan: Plan, counts: Sequence[int] = LANES) -> tuple[Lanes, ...]:
+def compare_lanes(plan: Plan, counts: Sequence[int] = LANES) -> tuple[Variant, ...]:
     """The same plan on each number of lanes."""
-    return tuple(describe_lanes(make_schedule(plan, count)) for count in counts)
-
-
-def describe_lanes(schedule: Schedule) -> Lanes:
-    roms = schedule.roms
-    return Lanes(
-        lanes=schedule.lanes.count,
-        cycles=schedule.cycles,
-        utilisation=utilisation(schedule),
-        weight_bits=8 * roms.weights.size,
-        param_bits=(32 if roms.is_uniform else 69) * roms.bias.size,
-        arena_bytes=schedule.plan.arena_bytes,
-        area=estimate(schedule),
-    )
+    schedules = [make_schedule(plan, count) for count in counts]
+    return tuple(Variant(chip_cost(each), plan.arena_bytes, estimate(each)) for each in schedules)

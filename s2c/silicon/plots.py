@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from s2c.silicon.occupancy import Lanes, Span
+from s2c.silicon.occupancy import Span, Variant
 from s2c.sweep.plots import INK, STYLE, to_svg
 
 WIDTH, LEAST_HEIGHT, ROW_HEIGHT = 9.0, 2.2, 0.24  # inches
@@ -44,16 +44,18 @@ def draw_occupancy(axes: Axes, spans: Sequence[Span]) -> None:
     axes.legend(handles=handles, frameon=False, fontsize=8, loc="upper right")
 
 
-def draw_lanes(axes: Axes, rows: Sequence[Lanes]) -> None:
+def draw_lanes(axes: Axes, rows: Sequence[Variant]) -> None:
     """Cycles over lanes, beside what they would be if every lane always multiplied."""
-    counts = [row.lanes for row in rows]
-    axes.plot(counts, [row.cycles for row in rows], color=COLOURS["multiply"], marker="o", label="cycles")
-    ideal = [row.cycles * row.utilisation for row in rows]
+    counts = [row.cost.lanes for row in rows]
+    axes.plot(
+        counts, [row.cost.cycles for row in rows], color=COLOURS["multiply"], marker="o", label="cycles"
+    )
+    ideal = [row.cost.cycles * row.cost.utilisation for row in rows]
     axes.plot(counts, ideal, color=INK, alpha=0.55, linestyle=(0, (4, 2)), label="every lane always busy")
     for row in rows:
         axes.annotate(
-            f"{100 * row.utilisation:.0f}%",
-            (row.lanes, row.cycles),
+            f"{100 * row.cost.utilisation:.0f}%",
+            (row.cost.lanes, row.cost.cycles),
             xytext=(6, 5),
             textcoords="offset points",
             fontsize=8,
@@ -68,14 +70,14 @@ def draw_lanes(axes: Axes, rows: Sequence[Lanes]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def draw_area(axes: Axes, rows: Sequence[Lanes]) -> None:
+def draw_area(axes: Axes, rows: Sequence[Variant]) -> None:
     """Cycles against what a chip takes of an ECP5, each mark a number of lanes."""
-    logic, cycles = [row.area.logic for row in rows], [row.cycles for row in rows]
+    logic, cycles = [row.area.logic for row in rows], [row.cost.cycles for row in rows]
     axes.plot(logic, cycles, color=COLOURS["multiply"], marker="o")
     for row in rows:
         axes.annotate(
-            f"{row.lanes} lane{'s' * (row.lanes > 1)}",
-            (row.area.logic, row.cycles),
+            f"{row.cost.lanes} lane{'s' * (row.cost.lanes > 1)}",
+            (row.area.logic, row.cost.cycles),
             xytext=(6, 5),
             textcoords="offset points",
             fontsize=8,
