@@ -304,8 +304,8 @@ def test_missing_kernels_are_named_all_at_once() -> None:
     x = image()
     graph = lowered(Graph((x,), (other(relu(x, "first")),)), has_host_kernel)
     assert raises(lambda: make_plan(graph, {})) == (
-        "first: wanted a kernel relu_i8, found none in this target; choose another target\n"
-        "tanh: wanted a kernel map_i8, found none in this target; choose another target"
+        "first: wanted an op that this target computes, found relu_i8; compile for cortex-m4 or host\n"
+        "tanh: wanted an op that this target computes, found map_i8; compile for cortex-m4 or host"
     )
 
 
