@@ -47,6 +47,7 @@ def chip(tmp_path: Path) -> Path:
         shutil.copyfile(path, folder / path.name)
     (folder / "small.c").touch()
     manifest = {"manifest_version": MANIFEST_VERSION, "name": "small", "target": "asic", "cycles": CYCLES}
+    manifest |= {"arena_bytes": 2048}
     (folder / "small.json").write_text(json.dumps(manifest))
     return folder
 
@@ -247,6 +248,20 @@ def test_too_small_a_device() -> None:
     )
     for device in DEVICES.values():
         refuse_too_large("kws", device, taken(**device.capacity))
+
+
+def test_too_many_bits_for_a_device(chip: Path) -> None:
+    """Said before any tool runs, or is looked for."""
+    rom = "".join(f"{word:04x}0 // layer\n" for word in range(1 << 14))
+    (chip / "small.params.hex").write_text(rom)
+    weights = len((chip / "small.weights.hex").read_text().split())
+    bits = 14 * (1 << 14) + 8 * (weights + 2048)  # fourteen bits of a word vary
+    room = 30 * 4096 + 5280 * (16 + 1)
+    assert bits > room
+    assert refused(chip, "--device", "ice40-up5k") == (
+        f"error: small: wanted at most {room:,} bits of memory for ice40-up5k, even if all its logic were "
+        f"memory, found {bits:,} in ROMs and arena; take --device ecp5-25k or ecp5-85k, or a smaller net\n"
+    )
 
 
 def refused(chip: Path, *arguments: object) -> str:

@@ -18,6 +18,7 @@ from s2c.program import read_manifest
 from s2c.progress import Say, say_nothing
 from s2c.silicon.clock import MHZ, check_clock
 from s2c.silicon.devices import DEVICES, RESOURCES, Device, find_commands
+from s2c.silicon.memory import refuse_too_many_bits
 from s2c.target import start_child, stop_child
 
 NETLIST, REPORT, RESULT = "netlist.json", "report.json", "synthesis.json"
@@ -130,6 +131,7 @@ def synthesise_artifact(
     check_clock(mhz)
     refuse_options(device, mhz, liberty)
     name = manifest["name"]
+    refuse_too_many_bits(folder, name, manifest["arena_bytes"], device)
     place = output or folder / f"{name}.{device.name}"
     return synthesise(
         folder, name, device, manifest["cycles"], place, MHZ if mhz is None else mhz, liberty, say
