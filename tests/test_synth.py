@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from s2c.silicon.devices import DEVICES, RESOURCES, TOOLS
 from s2c.silicon.synthesis import (
     RESULT,
     read_area,
+    read_artifact,
     read_delay,
     read_frequency,
     read_netlist,
     refuse_too_large,
 )
+from s2c.target import load_target
 
 SOURCES = Path(__file__).parent / "silicon"
 CYCLES = 1200
@@ -285,13 +288,22 @@ def test_artifacts_of_other_targets(chip: Path, tmp_path: Path) -> None:
     manifest = chip / "small.json"
     manifest.write_text(manifest.read_text().replace("asic", "host"))
     assert refused(chip, "--device", "generic") == (
-        f"error: {chip}: wanted an artifact of target asic, found one of target host; "
+        f"error: {chip}: wanted a chip, as target asic gives, found one of target host; "
         "compile the model again, with --target asic\n"
     )
     assert refused(tmp_path, "--device", "generic") == (
         f"error: {tmp_path}: wanted a folder that s2c compile wrote, found no manifest in it; "
         "compile a model into it\n"
     )
+
+
+def test_a_board_with_a_chip(chip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any target that extends asic is one."""
+    board = replace(load_target("asic"), name="board")
+    monkeypatch.setattr("s2c.silicon.synthesis.load_target", {"board": board}.get)
+    manifest = chip / "small.json"
+    manifest.write_text(manifest.read_text().replace("asic", "board"))
+    assert read_artifact(chip)["target"] == "board"
 
 
 def test_foreign_folders_stay(chip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
