@@ -34,6 +34,7 @@ from s2c.plan import make_plan
 from s2c.program import BUILD
 from s2c.silicon.choice import Goal, choose_lanes, make_goal, take_goal
 from s2c.silicon.devices import DEVICES, find_commands, load_device
+from s2c.silicon.memory import refuse_too_many_bits
 from s2c.silicon.refusals import refuse_states
 from s2c.silicon.schedule import make_schedule, refuse_long
 from s2c.silicon.survey import survey
@@ -1062,6 +1063,19 @@ def _(folder: Path) -> object:
 )
 def _(folder: Path) -> object:
     return load_device("ecp5")
+
+
+@row(
+    "silicon/memory.py:refuse_too_many_bits",
+    "kws: wanted at most 5,255,736 bits of memory for ecp5-85k, even if all its logic were memory, found "
+    "5,255,744 in ROMs and arena; take a smaller net",
+)
+def _(folder: Path) -> object:
+    device, arena_bytes = load_device("ecp5-85k"), 5_255_680 // 8
+    refuse_too_many_bits(folder, "kws", arena_bytes, device)
+    (folder / "kws.weights.hex").write_text("00\nff\n" * 4)
+    refuse_too_many_bits(folder, "kws", arena_bytes, load_device("generic"))
+    return refuse_too_many_bits(folder, "kws", arena_bytes, device)
 
 
 @row(

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from s2c.silicon.devices import DEVICES, RESOURCES, TOOLS
 from s2c.silicon.synthesis import (
     RESULT,
     read_area,
+    read_artifact,
     read_delay,
     read_frequency,
     read_netlist,
     refuse_too_large,
 )
+from s2c.target import load_target
 
 SOURCES = Path(__file__).parent / "silicon"
 CYCLES = 1200
@@ -47,6 +50,7 @@ def chip(tmp_path: Path) -> Path:
         shutil.copyfile(path, folder / path.name)
     (folder / "small.c").touch()
     manifest = {"manifest_version": MANIFEST_VERSION, "name": "small", "target": "asic", "cycles": CYCLES}
+    manifest |= {"arena_bytes": 2048}
     (folder / "small.json").write_text(json.dumps(manifest))
     return folder
 
@@ -249,6 +253,20 @@ def test_too_small_a_device() -> None:
         refuse_too_large("kws", device, taken(**device.capacity))
 
 
+def test_too_many_bits_for_a_device(chip: Path) -> None:
+    """Said before any tool runs, or is looked for."""
+    rom = "".join(f"{word:04x}0 // layer\n" for word in range(1 << 14))
+    (chip / "small.params.hex").write_text(rom)
+    weights = len((chip / "small.weights.hex").read_text().split())
+    bits = 14 * (1 << 14) + 8 * (weights + 2048)  # fourteen bits of a word vary
+    room = 30 * 4096 + 5280 * (16 + 1)
+    assert bits > room
+    assert refused(chip, "--device", "ice40-up5k") == (
+        f"error: small: wanted at most {room:,} bits of memory for ice40-up5k, even if all its logic were "
+        f"memory, found {bits:,} in ROMs and arena; take --device ecp5-25k or ecp5-85k, or a smaller net\n"
+    )
+
+
 def refused(chip: Path, *arguments: object) -> str:
     result = synth(chip, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -270,13 +288,22 @@ def test_artifacts_of_other_targets(chip: Path, tmp_path: Path) -> None:
     manifest = chip / "small.json"
     manifest.write_text(manifest.read_text().replace("asic", "host"))
     assert refused(chip, "--device", "generic") == (
-        f"error: {chip}: wanted an artifact of target asic, found one of target host; "
+        f"error: {chip}: wanted a chip, as target asic gives, found one of target host; "
         "compile the model again, with --target asic\n"
     )
     assert refused(tmp_path, "--device", "generic") == (
         f"error: {tmp_path}: wanted a folder that s2c compile wrote, found no manifest in it; "
         "compile a model into it\n"
     )
+
+
+def test_a_board_with_a_chip(chip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any target that extends asic is one."""
+    board = replace(load_target("asic"), name="board")
+    monkeypatch.setattr("s2c.silicon.synthesis.load_target", {"board": board}.get)
+    manifest = chip / "small.json"
+    manifest.write_text(manifest.read_text().replace("asic", "board"))
+    assert read_artifact(chip)["target"] == "board"
 
 
 def test_foreign_folders_stay(chip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

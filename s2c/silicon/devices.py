@@ -55,13 +55,14 @@ TOOLS = {
 @dataclass(frozen=True)
 class Family:
     """synthesis: commands of yosys, of which {name} is the top module. cells: by resource, the patterns of
-    the names of what yosys makes. positions: how many logic cells one of a resource takes. place, pack:
-    programs, or "" where nothing is placed. layout: the option of the first for its result. placed, packed:
-    how the names of their files end."""
+    the names of what yosys makes. positions: how many logic cells one of a resource takes. block_bits: of a
+    block RAM. place, pack: programs, or "" where nothing is placed. layout: the option of the first for its
+    result. placed, packed: how the names of their files end."""
 
     synthesis: tuple[str, ...]
     cells: Mapping[str, tuple[str, ...]]
     positions: Mapping[str, int]
+    block_bits: int = 0
     place: str = ""
     layout: str = ""
     placed: str = ""
@@ -95,6 +96,7 @@ ECP5 = Family(
         "block_rams": ("DP16KD",),
     },
     positions={"luts": 1, "carries": 2, "lut_rams": 6},
+    block_bits=18 * 1024,
     place="nextpnr-ecp5",
     layout="--textcfg",
     placed="config",
@@ -111,6 +113,7 @@ ICE40 = Family(
         "block_rams": ("SB_RAM40_4K*",),
     },
     positions={"luts": 1},  # a carry and a flip-flop have a place beside a LUT
+    block_bits=4 * 1024,
     place="nextpnr-ice40",
     layout="--asc",
     placed="asc",

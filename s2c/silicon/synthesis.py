@@ -18,7 +18,8 @@ from s2c.program import read_manifest
 from s2c.progress import Say, say_nothing
 from s2c.silicon.clock import MHZ, check_clock
 from s2c.silicon.devices import DEVICES, RESOURCES, Device, find_commands
-from s2c.target import start_child, stop_child
+from s2c.silicon.memory import refuse_too_many_bits
+from s2c.target import load_target, start_child, stop_child
 
 NETLIST, REPORT, RESULT = "netlist.json", "report.json", "synthesis.json"
 CELLS, DELAY, TIMES = "cells.lib", "delay.abc", "stats.txt"
@@ -125,11 +126,12 @@ def synthesise_artifact(
     output: Path | None,
     say: Say = say_nothing,
 ) -> Synthesis:
-    """What s2c compile wrote for target asic; output is <name>.<device> in it, if none is named."""
+    """What s2c compile wrote for a chip; output is <name>.<device> in it, if none is named."""
     manifest = read_artifact(folder)
     check_clock(mhz)
     refuse_options(device, mhz, liberty)
     name = manifest["name"]
+    refuse_too_many_bits(folder, name, manifest["arena_bytes"], device)
     place = output or folder / f"{name}.{device.name}"
     return synthesise(
         folder, name, device, manifest["cycles"], place, MHZ if mhz is None else mhz, liberty, say
@@ -139,10 +141,10 @@ def synthesise_artifact(
 def read_artifact(folder: Path) -> dict[str, Any]:
     """The manifest of a chip."""
     manifest = read_manifest(folder)
-    if manifest["target"] != "asic":
+    if not load_target(manifest["target"]).is_chip:
         raise error(
             str(folder),
-            "an artifact of target asic",
+            "a chip, as target asic gives",
             f"one of target {manifest['target']}",
             "compile the model again, with --target asic",
         )
