@@ -207,6 +207,18 @@ def test_names_are_the_chips_own() -> None:
     assert len(set(modules)) == len(modules)
 
 
+@pytest.mark.parametrize("name", ["my_s2c_net", "kws_s2c_v2", "net_s2c_chip"])
+def test_any_name_elaborates(name: str, tmp_path: Path) -> None:
+    """Those that hold the prefix of our modules, too."""
+    need("icarus")
+    for file, text in emit_verilog(schedules(14)[0][1], name, f"{name}, a net of the tests").items():
+        (tmp_path / file).write_text(text)
+    files = [f"{name}.v", f"{name}.tb.v"]
+    execute(["iverilog", "-g2001", "-Wall", "-o", "chip", "-s", f"{name}_tb", *files], tmp_path)
+    assert f"/* {name}, a net of the tests */" in (tmp_path / f"{name}.v").read_text()
+    assert f'"{name}.weights.hex"' in (tmp_path / f"{name}.v").read_text()
+
+
 def test_only_units_that_are_used() -> None:
     """Of a map alone, no more than its tables."""
     text = emit_verilog(schedules(29)[0][1], "net", "")["net.v"]
