@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import QUANT, mixed_arrays, random_arrays, single, tensor
+from graphs import GEOMETRY, QUANT, floats, mixed_arrays, random_arrays, seeded, single, tensor
 from nets import data
 from test_schedule import LANES, SEEDS, plan_for_chip, schedules
 
 from s2c import oracle
 from s2c.driver import compile_model, make_request
 from s2c.emit.verilog import emit_verilog
-from s2c.ir import Graph
+from s2c.ir import Graph, Node
 from s2c.ops import make
 from s2c.ops.softmax import RESULT
 from s2c.silicon.instructions import Rounding, Unit
@@ -25,6 +26,7 @@ from s2c.silicon.schedule import SCHEDULERS, Schedule, make_schedule
 from s2c.silicon.simulators import SIMULATORS, execute
 
 QUICK = ((5, 8), (14, 8), (19, 2), (25, 8), (27, 8), (29, 1), (31, 2), (36, 16))  # seed, lanes
+WIDE = (32, 64)  # lanes that give several results at once
 WHOLE = {
     "ad01": "mlperf_tiny/ad01_int8.tflite",
     "kws": "mlperf_tiny/kws_ref_model.tflite",
@@ -62,9 +64,11 @@ def adversarial(graph: Graph) -> list[tuple[np.ndarray, ...]]:
     return [random_arrays(graph), mixed_arrays(graph, 1), *ends, random_arrays(graph, 2)]
 
 
-def check(graph: Graph, schedule: Schedule, folder: Path, simulator: str, stall: bool = False) -> None:
+def check(
+    graph: Graph, schedule: Schedule, folder: Path, simulator: str, stall: bool = False, count: int = 5
+) -> None:
     need(simulator)
-    runs = adversarial(graph)
+    runs = adversarial(graph)[:count]
     wanted = [stored(oracle.run(graph, *arrays)) for arrays in runs]
     work = folder / simulator
     work.mkdir(parents=True)
@@ -94,6 +98,40 @@ def by_hand() -> dict[str, Graph]:
 def softmax(rows: int, size: int) -> Graph:
     x = tensor("x", rows, size, quant=QUANT)
     return single(make("softmax", (x,), "y", RESULT, beta=1.0), x)
+
+
+@lru_cache(None)
+def wide_net() -> Graph:
+    """For many lanes: padded convolutions of few columns, so that lanes share one, a sum, a softmax."""
+    x = tensor("x", 1, 2, 2, 13, quant=QUANT)
+    pick = seeded(7)
+    padded = {**GEOMETRY, "pads": ((1, 1), (1, 0))}
+
+    def layer(source: Node, name: str, geometry: Mapping[str, object]) -> Node:
+        depth = source.type.shape[-1]
+        weight = (floats(pick, 5, 3, 3, depth) * 40).clip(-127, 127).astype(np.int8)
+        bias = (floats(pick, 5) * 300).astype(np.int32)
+        constants = {"weight": weight, "bias": bias, "weight_scale": np.full(5, 0.002, np.float32)}
+        return make("conv2d", (source,), name, QUANT, **geometry, **constants, groups=1)
+
+    first = layer(x, "first", padded)
+    second = layer(first, "second", {**GEOMETRY, "pads": ((1, 1), (1, 1))})
+    added = make("add", (first, second), "added", QUANT)
+    return Graph((x,), (make("softmax", (added,), "shares", RESULT, beta=1.0), added))
+
+
+@lru_cache(None)
+def wide_schedule(lanes: int) -> Schedule:
+    return make_schedule(plan_for_chip(wide_net()), lanes)
+
+
+@pytest.mark.parametrize("lanes", WIDE)
+def test_many_lanes(lanes: int, tmp_path: Path) -> None:
+    schedule = wide_schedule(lanes)
+    assert {each.front.unit for each in schedule.instructions} >= {Unit.MULTIPLY, Unit.TABLE, Unit.SOFTMAX}
+    assert any(each.front.image for each in schedule.instructions)
+    assert any(each.front.merge for each in schedule.instructions)
+    check(wide_net(), schedule, tmp_path, "icarus", stall=lanes == 64, count=2)
 
 
 @pytest.mark.parametrize(("seed", "lanes"), QUICK)
@@ -203,15 +241,15 @@ def test_a_chip_that_hangs_ends(simulator: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("tool", ["verilator", "icarus"])
 def test_no_warnings(tool: str, tmp_path: Path) -> None:
     need(tool)
-    for seed, lanes in QUICK:
-        _, schedule = schedules(seed)[LANES.index(lanes)]
+    quick = {case: schedules(case[0])[LANES.index(case[1])][1] for case in QUICK}
+    for case, schedule in {**quick, **{("wide", lanes): wide_schedule(lanes) for lanes in WIDE}}.items():
         folder = emitted(schedule, tmp_path)
         for top, files in (("net", ["net.v"]), ("net_axi", ["net.axi.v", "net.v"])):
             verilator = ["verilator", "--lint-only", "-Wall", "--top-module", top, *files]
             icarus = ["iverilog", "-g2001", "-Wall", "-t", "null", *files, "net.tb.v"]
             command = verilator if tool == "verilator" else icarus
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            assert (done.returncode, done.stdout + done.stderr) == (0, ""), (seed, lanes)
+            assert (done.returncode, done.stdout + done.stderr) == (0, ""), case
         shutil.rmtree(folder)
 
 
