@@ -31,7 +31,7 @@ from s2c.ir import Graph, Node, Quant
 from s2c.ops import make
 from s2c.program import read_manifest
 from s2c.readers.graph_file import write_graph
-from s2c.silicon.claims import cycles_claim, simulation_claim, simulation_failures
+from s2c.silicon.claims import compare_simulation, cycles_claim, simulation_claim, simulation_failures
 from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.silicon.simulators import SIMULATORS, Simulation, Simulator
 from s2c.verify import verify
@@ -255,10 +255,38 @@ def test_another_count_of_cycles_fails() -> None:
 
 
 def test_simulators_that_are_missing_are_named(artifact: Path) -> None:
-    absent = Simulator("no-such-tool", "apt install it", lambda *_: [], lambda *_: [])
+    absent = Simulator("no-such-tool", "apt install it", lambda *_: [], lambda *_: [], 1.0, 1)
     claim = simulation_claim(artifact, read_manifest(artifact), odd_net(), [], "icarus", absent)
     reason = "Verilog: not simulated by icarus, which is not installed: apt install it"
     assert (claim.status, claim.unproved) == ("unproved", (reason,))
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "words"),
+    [
+        ("echo one >&2; echo no make; exit 3", "unproved", ("status 3 of sh -c", "one; no make")),
+        ("echo 1234 5", "unproved", ("status 0 of sh -c", "1234 5")),
+        ("sleep 60", "unproved", ("too slow: 1 s were up before the first of 2 inputs was done",)),
+        ("echo result 00 7", "failed", ()),
+    ],
+)
+def test_simulators_that_do_not_work_prove_nothing(
+    script: str, status: str, words: tuple[str, ...], artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2c.silicon.claims.STOPPED", 1.0)
+    broken = Simulator("sh", "", lambda *_: ["sh", "-c", script], lambda *_: [], 1e9, 1)
+    graph = odd_net()
+    inputs = list(adversarial_inputs(graph).items())[:2]
+    claim = simulation_claim(artifact, read_manifest(artifact), graph, inputs, "icarus", broken)
+    assert claim.status == status
+    assert all(word in claim.unproved[0] for word in words)
+
+
+def test_what_was_simulated_in_time_counts() -> None:
+    found = Simulation([b"\1"], [9], "60 s were up")
+    claim = compare_simulation("Verilog in icarus", ["a", "b"], [b"\1", b"\2"], found, 9)
+    evidence = "1 of 2 inputs, then 60 s were up, outputs equal to the bit, cycles as predicted"
+    assert (claim.status, claim.evidence) == ("tested", evidence)
 
 
 def test_float_ends_are_named(tmp_path: Path) -> None:

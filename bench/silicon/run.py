@@ -28,7 +28,6 @@ from s2c.driver import compile_model, make_request
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
 from s2c.program import Program
-from s2c.silicon.claims import SPEEDS
 from s2c.silicon.simulators import SIMULATORS
 
 BUILT = ROOT / "build" / "silicon"
@@ -95,7 +94,7 @@ def measure(net: str, lanes: int, seconds: float) -> Row:
         for name, simulator in SIMULATORS.items():
             if simulator.missing():
                 continue
-            count = int(min(max(seconds * SPEEDS[name] / cycles, 1), len(inputs)))
+            count = min(max(simulator.count_inputs(seconds, cycles, lanes), 1), len(inputs))
             work = Path(temporary) / name
             work.mkdir()
             start = time.perf_counter()

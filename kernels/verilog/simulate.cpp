@@ -1,6 +1,6 @@
-// Runs a chip under Verilator: net FILE RUNS INPUT_BYTES OUTPUT_BYTES [LIMIT]. FILE holds the inputs of all runs. Of each run its
-// outputs, in hexadecimals, and its cycles: from the one that takes the last byte up to the one in which it is no longer busy. LIMIT:
-// cycles of a run behind which it has failed. With `stall` for LIMIT's successor, bytes come and go only now and then.
+// Runs a chip under Verilator: FILE RUNS INPUT_BYTES OUTPUT_BYTES LIMIT STALL. FILE holds the inputs of all runs. Of each run a line:
+// `result`, its outputs, in hexadecimals, and its cycles: from the one that takes the last byte up to the one in which it is no longer
+// busy. LIMIT: cycles of a run behind which it has failed, and is the last. STALL: bytes come and go only now and then.
 #include "Vchip.h"
 #include "verilated.h"
 #include <cstdio>
@@ -66,7 +66,9 @@ int main(int count, char **words)
         for (; bench.chip.busy && cycles < limit; cycles++) {
             bench.step();
         }
-        for (int taken = 0; taken < output_bytes && bench.now - began < 3 * (unsigned long)limit;) {
+        int taken = 0;
+        std::printf("result ");
+        while (taken < output_bytes && bench.now - began < 3 * (unsigned long)limit) {
             bench.chip.out_ready = !stall || bench.now % 3 == 1;
             bench.chip.eval();
             if (bench.chip.out_valid && bench.chip.out_ready) {
@@ -77,6 +79,10 @@ int main(int count, char **words)
         }
         bench.chip.out_ready = 0;
         std::printf(" %ld\n", cycles);
+        std::fflush(stdout);
+        if (taken < output_bytes) {
+            break;
+        }
     }
     std::fclose(file);
     return 0;

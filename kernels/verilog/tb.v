@@ -1,6 +1,7 @@
-/* Feeds the chip with runs of inputs from a file of hexadecimals, one byte a line, and prints of each run its outputs, in
-   hexadecimals, and its cycles: from the one that takes the last byte up to the one in which it is no longer busy.
-   +inputs=FILE +runs=N; +stall: bytes come and go only now and then. */
+/* Feeds the chip with runs of inputs from a file of hexadecimals, one byte a line, and prints of each run a line: `result`, its
+   outputs, in hexadecimals, and its cycles: from the one that takes the last byte up to the one in which it is no longer busy.
+   +inputs=FILE +runs=N; +limit=N: cycles of a run, input and output among them, after which it ends with what there is; +stall:
+   bytes come and go only now and then. */
 `default_nettype none
 
 module s2c_chip_tb;
@@ -38,6 +39,8 @@ module s2c_chip_tb;
     integer taken = 0;
     integer cycle = 0;
     integer now = 0;
+    integer limit = 0;
+    integer left = 0;
     reg [7:0] read = 0;
     reg stall = 0;
     reg counting = 0;
@@ -47,6 +50,8 @@ module s2c_chip_tb;
     initial begin
         if ($value$plusargs("inputs=%s", path) == 0) $finish;
         if ($value$plusargs("runs=%d", runs) == 0) runs = 1;
+        if ($value$plusargs("limit=%d", limit) == 0) limit = 1 << 30;
+        left = limit;
         if ($test$plusargs("stall") != 0) stall = 1;
         file = $fopen(path, "r");
     end
@@ -73,15 +78,25 @@ module s2c_chip_tb;
 
         out_ready <= ~stall | now % 3 == 1;
         if (out_valid & out_ready) begin
+            if (taken == 0) $write("result ");
             $write("%h", out_data);
             taken = taken + 1;
             if (taken == OUTPUT_BYTES) begin
                 $write(" %0d\n", cycle);
+                $fflush;
+                left = limit;
                 taken = 0;
                 given = 0;
                 done = done + 1;
                 if (done == runs) $finish;
             end
+        end
+
+        left = left - 1;
+        if (left < 0) begin
+            if (taken == 0) $write("result ");
+            $write(" %0d\n", cycle);
+            $finish;
         end
     end
 endmodule

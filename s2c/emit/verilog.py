@@ -18,6 +18,7 @@ from s2c.silicon.schedule import Schedule
 from s2c.silicon.sizes import find_transfers
 
 ONE_FILE = "/* one file holds all modules of a chip */ /* verilator lint_off DECLFILENAME */"
+MODULE = re.compile(r"^( *(?:module )?)s2c_(?=\w)", re.MULTILINE)  # where one begins, or an instance of it
 UNUSED = (
     "    /* what some nets have no use for */",
     "    wire unused = &{1'b0, word, params_word, step_in, first_in, x, softmax_run};",
@@ -45,20 +46,21 @@ def emit_verilog(schedule: Schedule, name: str, title: str, page: int = PAGE) ->
         f"{name}.{rom}.hex": hexadecimals(words, width, notes.get(rom, ()))
         for rom, (words, width) in chip.files.items()
     }
-    top = "\n".join([f"module {name} (\n{PORTS});", *body(chip), "endmodule", ""])
-    modules = [read_module(each) for each in module_names(top)]
+    inner = "\n".join([*body(chip), "endmodule", ""])
+    modules = [rename_modules(read_module(each), name) for each in module_names(inner)]
     files[f"{name}.v"] = "\n".join(
         [
             f"/* {comment_text(title)} */",
             ONE_FILE,
             "`default_nettype none",
             "",
-            top,
+            f"module {name} (\n{PORTS});",
+            rename_modules(inner, name),
             *modules,
             "`default_nettype wire",
             "",
         ]
-    ).replace("s2c_", f"{name}_")
+    )
     for suffix in ("axi", "tb"):
         files[f"{name}.{suffix}.v"] = fill(read_module(suffix), chip)
     return files
@@ -66,6 +68,11 @@ def emit_verilog(schedule: Schedule, name: str, title: str, page: int = PAGE) ->
 
 def read_module(name: str) -> str:
     return (folder("kernels") / "verilog" / f"{name}.v").read_text(encoding="utf-8")
+
+
+def rename_modules(text: str, name: str) -> str:
+    """NAME_ for s2c_. Nowhere else: the name itself, which those of the ROMs hold, may have s2c_ within."""
+    return MODULE.sub(rf"\g<1>{name}_", text)
 
 
 def module_names(text: str) -> list[str]:

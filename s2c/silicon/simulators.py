@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2c.resources import folder as resource
+from s2c.target import start_child, stop_child
 
-SLOW = 3600  # seconds that a simulation may take
+SLOW = 3600.0  # seconds that a tool may take
+BUILDING = 900.0
 LIMIT = 1 << 30  # cycles
+SIMPLE = 8  # lanes
+LINES = 5  # of a log that say why a tool failed
+RESULT = re.compile(r"^result ([0-9a-f]*) ([0-9]+)\n", re.MULTILINE)
+
+
+class SimulationError(Exception):
+    """A tool that failed: its command, and the last lines of what it printed."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """Of each inference: the output bytes, and the cycles from its last byte of input until it is done."""
+    """Of each inference: the output bytes, and the cycles from its last byte of input until it is done.
+    ended: why there are fewer than inputs."""
 
     outputs: list[bytes]
     cycles: list[int]
+    ended: str = ""
 
 
 @dataclass(frozen=True)
 class Simulator:
-    """build: from the emitted folder, a net's name and a folder to work in to the start of a command."""
+    """build: from the emitted folder, a net's name and a folder to work in to the start of a command. speed:
+    cycles in a second, about, of up to SIMPLE lanes, on a free core; with further ones it falls by their
+    number to the power `slows`."""
 
     tool: str
     install: str
     build: Callable[[Path, str, Path], list[str]]
-    arguments: Callable[[Path, int, int, int, bool], list[str]]
+    arguments: Callable[[Path, int, int, int, int, bool], list[str]]
+    speed: float
+    slows: int
 
     def missing(self) -> str | None:
         """How to install it, where it is not."""
         return None if shutil.which(self.tool) else self.install
+
+    def count_inputs(self, seconds: float, cycles: int, lanes: int) -> int:
+        """Inferences of so many cycles that take about so long."""
+        return int(seconds * self.speed * min(1.0, SIMPLE / lanes) ** self.slows / cycles)
 
     def simulate(
         self,
@@ -43,17 +66,26 @@ class Simulator:
         inputs: Sequence[bytes],
         output_bytes: int,
         stall: bool = False,
+        seconds: float = SLOW,
+        limit: int = LIMIT,
     ) -> Simulation:
         """folder: what emit_verilog gave. inputs: of each inference, one input after the other. stall: bytes
-        come and go only in some cycles, as they may."""
+        come and go only in some cycles, as they may. seconds: after them it is stopped, building aside.
+        limit: cycles of an inference after which it ends. SimulationError if a tool fails."""
         command = self.build(folder, name, work)
         path = work / "inputs"
         write_inputs(path, inputs)
-        run = [*command, *self.arguments(path, len(inputs), len(inputs[0]), output_bytes, stall)]
-        text = execute(run, folder)
-        lines = [line.split() for line in text.splitlines() if line and line[0] in "0123456789abcdef"]
-        assert len(lines) == len(inputs), text
-        return Simulation([bytes.fromhex(each) for each, _ in lines], [int(each) for _, each in lines])
+        run = [*command, *self.arguments(path, len(inputs), len(inputs[0]), output_bytes, limit, stall)]
+        text, status = run_tool(run, folder, seconds)
+        found = RESULT.findall(text)
+        if status not in (0, None) or (status == 0 and not found):
+            raise failed(run, f"status {status}", text)
+        ended = f"{seconds:.0f} s were up" if status is None else "the chip hung"
+        return Simulation(
+            [bytes.fromhex(each) for each, _ in found],
+            [int(each) for _, each in found],
+            ended if len(found) < len(inputs) else "",
+        )
 
 
 def write_inputs(path: Path, inputs: Sequence[bytes]) -> None:
@@ -63,37 +95,72 @@ def write_inputs(path: Path, inputs: Sequence[bytes]) -> None:
     path.with_suffix(".hex").write_text("".join(lines), encoding="utf-8")
 
 
-def execute(command: Sequence[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SLOW, check=False)
-    assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
-    return done.stdout
+def failed(command: Sequence[str], how: str, text: str) -> SimulationError:
+    lines = [line.strip() for line in text.splitlines() if line.strip()][-LINES:]
+    return SimulationError(f"{how} of {shlex.join(command)}: {'; '.join(lines) or 'it printed nothing'}")
+
+
+def run_tool(command: Sequence[str], folder: Path, seconds: float) -> tuple[str, int | None]:
+    """What it printed, and its status: none where it was stopped for its time was up."""
+    try:
+        child = start_child(command, folder)
+    except OSError as problem:
+        raise failed(command, problem.strerror or type(problem).__name__, "") from None
+    try:
+        try:
+            text, _ = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            return child.communicate()[0], None
+        return text, child.returncode
+    finally:
+        stop_child(child)
+
+
+def execute(command: Sequence[str], folder: Path, seconds: float = SLOW) -> str:
+    text, status = run_tool(command, folder, seconds)
+    if status is None:
+        raise failed(command, f"more than {seconds:.0f} s", text)
+    if status != 0:
+        raise failed(command, f"status {status}", text)
+    return text
 
 
 def build_verilator(folder: Path, name: str, work: Path) -> list[str]:
+    """Another release's new warnings are no reason not to simulate."""
     main = resource("kernels") / "verilog" / "simulate.cpp"
-    options = ["--cc", "--exe", "--build", "-Wall", "-O3", "--x-assign", "fast", "--noassert"]
+    options = ["--cc", "--exe", "--build", "-Wno-fatal", "-O3", "--x-assign", "fast", "--noassert"]
     places = ["--top-module", name, "--prefix", "Vchip", "--Mdir", str(work), "-CFLAGS", "-O2"]
-    execute(["verilator", *options, *places, str((folder / f"{name}.v").resolve()), str(main)], folder)
+    files = [str((folder / f"{name}.v").resolve()), str(main)]
+    execute(["verilator", *options, *places, *files], folder, BUILDING)
     return [str((work / "Vchip").resolve())]
 
 
-def verilator_arguments(path: Path, runs: int, input_bytes: int, output_bytes: int, stall: bool) -> list[str]:
-    numbers = (runs, input_bytes, output_bytes, LIMIT, int(stall))
+def verilator_arguments(
+    path: Path, runs: int, input_bytes: int, output_bytes: int, limit: int, stall: bool
+) -> list[str]:
+    numbers = (runs, input_bytes, output_bytes, limit, int(stall))
     return [str(path.with_suffix(".bin").resolve()), *map(str, numbers)]
 
 
 def build_icarus(folder: Path, name: str, work: Path) -> list[str]:
     image = (work / "chip.vvp").resolve()
-    execute(["iverilog", "-g2001", "-Wall", "-o", str(image), f"{name}.v", f"{name}.tb.v"], folder)
+    execute(["iverilog", "-g2001", "-o", str(image), f"{name}.v", f"{name}.tb.v"], folder, BUILDING)
     return ["vvp", str(image)]
 
 
-def icarus_arguments(path: Path, runs: int, input_bytes: int, output_bytes: int, stall: bool) -> list[str]:
+def icarus_arguments(
+    path: Path, runs: int, input_bytes: int, output_bytes: int, limit: int, stall: bool
+) -> list[str]:
     inputs = f"+inputs={path.with_suffix('.hex').resolve()}"
-    return [inputs, f"+runs={runs}", *(["+stall"] if stall else [])]
+    return [inputs, f"+runs={runs}", f"+limit={limit}", *(["+stall"] if stall else [])]
 
 
 SIMULATORS: Mapping[str, Simulator] = {
-    "verilator": Simulator("verilator", "apt install verilator", build_verilator, verilator_arguments),
-    "icarus": Simulator("iverilog", "apt install iverilog", build_icarus, icarus_arguments),
+    "verilator": Simulator(
+        "verilator", "apt install verilator", build_verilator, verilator_arguments, speed=4.7e6, slows=1
+    ),
+    "icarus": Simulator(
+        "iverilog", "apt install iverilog", build_icarus, icarus_arguments, speed=5500.0, slows=2
+    ),
 }
