@@ -228,8 +228,9 @@ def inspect(
 ) -> None:
     with reporting(as_json):
         from s2c import driver, report
-        from s2c.bench import refuse_frequency
+        from s2c.bench import predict_cycles, refuse_frequency
         from s2c.program import read_manifest
+        from s2c.silicon.cycles import describe_cycles
 
         if path.is_dir():
             manifest = read_manifest(path)
@@ -238,7 +239,8 @@ def inspect(
             if as_json:
                 typer.echo(report.to_json(manifest))
             else:
-                tables = report.describe_cycles(manifest, mhz) if "cycles" in manifest else []
+                is_chip = "cycles" in manifest
+                tables = describe_cycles(predict_cycles(manifest, mhz)) if is_chip else []
                 layers = report.describe_layers(manifest["calls"])
                 report.show(layers, *tables, report.describe_artifact(manifest))
             return
@@ -318,8 +320,9 @@ def bench(
 ) -> None:
     with reporting(as_json):
         from s2c import report
-        from s2c.bench import CALLS
+        from s2c.bench import CALLS, Cycles
         from s2c.bench import bench as measure
+        from s2c.silicon.cycles import describe_cycles
 
         if determinism:
             bench_determinism(folder, parse_list(against), model or [], calls, output, as_json)
@@ -333,7 +336,9 @@ def bench(
         if as_json:
             typer.echo(report.to_json(result))
         else:
-            report.show(*report.describe_bench(result))
+            report.show(
+                *(describe_cycles(result) if isinstance(result, Cycles) else report.describe_bench(result))
+            )
 
 
 def bench_determinism(
