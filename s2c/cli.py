@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2c import options
+from s2c import chip_cli, options
 from s2c.arguments import load_array, load_consts, parse_dims, parse_list, parse_states
-from s2c.errors import CompileError, Problem, error
+from s2c.errors import CompileError, error
+from s2c.reporting import DONE, FAILED, reporting
 
 if TYPE_CHECKING:
     from s2c.driver import Request
-
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     help="Compiles a trained net into one program of fixed shape: always the same instructions and bits.",
@@ -230,8 +228,9 @@ def inspect(
 ) -> None:
     with reporting(as_json):
         from s2c import driver, report
-        from s2c.bench import refuse_frequency
+        from s2c.bench import predict_cycles, refuse_frequency
         from s2c.program import read_manifest
+        from s2c.silicon.cycles import describe_cycles
 
         if path.is_dir():
             manifest = read_manifest(path)
@@ -240,7 +239,8 @@ def inspect(
             if as_json:
                 typer.echo(report.to_json(manifest))
             else:
-                tables = report.describe_cycles(manifest, mhz) if "cycles" in manifest else []
+                is_chip = "cycles" in manifest
+                tables = describe_cycles(predict_cycles(manifest, mhz)) if is_chip else []
                 layers = report.describe_layers(manifest["calls"])
                 report.show(layers, *tables, report.describe_artifact(manifest))
             return
@@ -268,41 +268,9 @@ def inspect_model(request: Request, depth: int | None, as_json: bool) -> None:
     typer.echo(summary.verdict(result))
 
 
-@app.command(help="What a model takes as a chip: cycles and memories for each number of lanes, and a page.")
-def lanes(
-    model: options.Model,
-    lanes: options.ChipLanes = None,
-    megahertz: options.Megahertz = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", metavar="OUT", help="A folder for the page and pictures.")
-    ] = None,
-    dim: options.Dims = None,
-    const: options.Consts = None,
-    as_json: options.Json = False,
-) -> None:
-    with reporting(as_json):
-        from s2c import driver, report
-        from s2c.extras import check_packages
-        from s2c.silicon.chips import describe_chips
-        from s2c.silicon.survey import survey
-
-        if output is not None:
-            check_packages()
-        dims, consts = parse_dims(dim or []), load_consts(const or [])
-        request = driver.make_request(model, "asic", dims=dims, consts=consts)
-        with report.spinner(f"scheduling {model.name}", as_json):
-            chips = survey(request, lanes, megahertz)
-        files: list[Path] = []
-        if output is not None:
-            from s2c.silicon.page import write_chips
-
-            files = write_chips(output, chips)
-        if as_json:
-            typer.echo(report.to_json(chips))
-            return
-        report.show(*describe_chips(chips))
-        if output is not None:
-            typer.echo(f"Written to {shlex.quote(str(output))}: {', '.join(path.name for path in files)}.")
+app.command(help="What a model takes as a chip: cycles and memories for each number of lanes, and a page.")(
+    chip_cli.lanes
+)
 
 
 @app.command(help="Pack a compiled net as a wheel that pip installs and that needs only numpy.")
@@ -352,8 +320,9 @@ def bench(
 ) -> None:
     with reporting(as_json):
         from s2c import report
-        from s2c.bench import CALLS
+        from s2c.bench import CALLS, Cycles
         from s2c.bench import bench as measure
+        from s2c.silicon.cycles import describe_cycles
 
         if determinism:
             bench_determinism(folder, parse_list(against), model or [], calls, output, as_json)
@@ -367,7 +336,9 @@ def bench(
         if as_json:
             typer.echo(report.to_json(result))
         else:
-            report.show(*report.describe_bench(result))
+            report.show(
+                *(describe_cycles(result) if isinstance(result, Cycles) else report.describe_bench(result))
+            )
 
 
 def bench_determinism(
@@ -458,27 +429,9 @@ def sweep(
         typer.echo(f"Written to {shlex.quote(str(output))}: sweep.html, sweep.csv, sweep.json.")
 
 
-@app.command(help="Synthesise a chip for a device: what it takes, how fast it is there, its bitstream.")
-def synth(
-    folder: options.Folder,
-    device: options.Device,
-    mhz: options.Mhz = None,
-    liberty: options.Liberty = None,
-    output: options.SynthFolder = None,
-    as_json: options.Json = False,
-) -> None:
-    with reporting(as_json):
-        from s2c import report
-        from s2c.silicon.devices import load_device
-        from s2c.silicon.resources import describe_synthesis
-        from s2c.silicon.synthesis import synthesise_artifact
-
-        with report.teller(as_json) as say:
-            result = synthesise_artifact(folder, load_device(device), mhz, liberty, output, say)
-        if as_json:
-            typer.echo(report.to_json(result))
-        else:
-            report.show(*describe_synthesis(result))
+app.command(help="Synthesise a chip for a device: what it takes, how fast it is there, its bitstream.")(
+    chip_cli.synth
+)
 
 
 @app.command(help="List which ops of each model format are read, and what they become.")
@@ -504,46 +457,6 @@ def targets(as_json: options.Json = False) -> None:
             typer.echo(report.to_json({"targets": rows}))
         else:
             report.show(report.describe_targets(rows))
-
-
-# errors
-
-
-@contextmanager
-def reporting(as_json: bool) -> Iterator[None]:
-    """What the user can mend becomes a message and an exit code; all else is our bug: a traceback."""
-    from s2c.target import ProcessError
-
-    try:
-        yield
-    except CompileError as problem:
-        fail(problem.problems, WRONG_INPUT, as_json)
-    except ProcessError as problem:
-        wrong = Problem(
-            "image", "outputs for every input", str(problem), "s2c verify finds the input; or compile again"
-        )
-        fail((wrong,), FAILED, as_json)
-    except OSError as problem:
-        if problem.filename is None:
-            raise
-        found = problem.strerror or type(problem).__name__
-        wrong = Problem(
-            str(problem.filename), "a path that can be used", found, "check the path and its permissions"
-        )
-        fail((wrong,), WRONG_INPUT, as_json)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def fail(problems: Sequence[Problem], code: int, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"error": [vars(problem) for problem in problems]}))
-    else:
-        from s2c.refusals import show_problems
-
-        show_problems(problems)
-    raise typer.Exit(code) from None
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 from rich.text import Text
 
-from s2c.bench import Cycles, Instructions, Latencies, predict_cycles
+from s2c.bench import Instructions, Latencies
 from s2c.cost import CallCost
 from s2c.coverage import Coverage
 from s2c.outline import MOST_ROWS, Layer, grow, rows, shown_depth
@@ -342,9 +342,8 @@ def describe_verification(result: Verification) -> list[Group]:
     return [Group(table), Group(details)] if notes else [Group(table)]
 
 
-def describe_bench(result: Latencies | Instructions | Cycles) -> list[Group]:
-    if isinstance(result, Cycles):
-        return cycle_tables(result)
+def describe_bench(result: Latencies | Instructions) -> list[Group]:
+    """Of a chip: describe_cycles in s2c/silicon/cycles.py."""
     if isinstance(result, Latencies):
         facts = {
             name: f"{value:,.2f} µs"
@@ -370,32 +369,6 @@ def describe_bench(result: Latencies | Instructions | Cycles) -> list[Group]:
 def count_row(name: str, kernel: str, macs: int, instructions: int, total: int) -> tuple[str, ...]:
     per_mac = f"{instructions / macs:.2f}" if macs else ""
     return name, kernel, f"{macs:,}", f"{instructions:,}", per_mac, f"{instructions / max(total, 1):.1%}"
-
-
-def describe_cycles(manifest: Mapping[str, Any], megahertz: float | None) -> list[Group]:
-    """As predicted when a chip's net was compiled."""
-    return cycle_tables(predict_cycles(manifest, megahertz))
-
-
-def cycle_tables(result: Cycles) -> list[Group]:
-    def row(name: str, kernel: str, macs: int, cycles: int, microseconds: float | None) -> tuple[str, ...]:
-        used = f"{macs / (result.lanes * cycles):.1%}" if macs else ""
-        times = () if microseconds is None else (f"{microseconds:,.2f}",)
-        return name, kernel, f"{macs:,}", f"{cycles:,}", used, f"{cycles / result.cycles:.1%}", *times
-
-    def time_of(cycles: int) -> float | None:
-        return result.megahertz and cycles / result.megahertz
-
-    rows = [row(each.layer, each.kernel, each.macs, each.cycles, each.microseconds) for each in result.layers]
-    rows.append(row("start and end", "", 0, result.ends, time_of(result.ends)))
-    rows.append(row("all", "", result.macs, result.cycles, time_of(result.cycles)))
-    headers = ["layer", "kernel", "MACs", "cycles", "lanes used", "share"]
-    if result.megahertz:
-        headers.append(f"µs at {result.megahertz:g} MHz")
-    title = f"cycles on {result.target}, {result.lanes} lanes"
-    if result.cycles != result.predicted:
-        title += f": not the {result.predicted:,} that were predicted"
-    return [make_table(title, headers, rows)]
 
 
 def describe_targets(rows: Sequence[TargetRow]) -> Group:

@@ -58,6 +58,7 @@ ELSEWHERE = (
     "onnx_backend.py",
     "refusals.py",
     "report.py",
+    "reporting.py",
     "silicon/synthesis.py",
     "torch_backend.py",
     "verify.py",
