@@ -16,12 +16,16 @@ from s2c.errors import CompileError
 from s2c.ir import Graph, Quant
 from s2c.ops import make
 from s2c.silicon.choice import Goal, choose_lanes
+from s2c.silicon.hazards import Clock
 from s2c.silicon.instructions import Front, Unit, count_loops, make_loops, walk
 from s2c.silicon.occupancy import compare_lanes, spans
 from s2c.silicon.schedule import Schedule, make_schedule
 
 SEEDS = range(40)
 LANES = (1, 2, 8, 16)
+COMPUTED = "operands that the net computes, on this target"
+INPUTS = 4  # of each hurried schedule
+NEEDED = 0.8  # of the waits for bytes, on up to 8 lanes
 
 
 @lru_cache(None)
@@ -45,27 +49,54 @@ def test_schedules_equal_the_oracle(seed: int) -> None:
             np.testing.assert_array_equal(a, b, f"seed {seed}, {schedule.lanes.count} lanes")
 
 
-def test_most_random_nets_can_be_scheduled() -> None:
-    assert sum(bool(schedules(seed)) for seed in SEEDS) >= len(SEEDS) // 3
+def test_only_these_random_nets_are_refused() -> None:
+    found = {seed: refusals(seed) for seed in SEEDS if not schedules(seed)}
+    products, constants = {("a kernel mul_i8", "none in this target")}, {(COMPUTED, "one that is constant")}
+    assert found == {
+        **dict.fromkeys((0, 4, 21, 22, 23, 28), products),
+        **dict.fromkeys((6, 8, 10, 18, 30, 33, 39), constants),
+    }
+
+
+def refusals(seed: int) -> set[tuple[str, str]]:
+    with pytest.raises(CompileError) as caught:
+        make_schedule(plan_for_chip(random_graph(seeded(seed), "i8", 6)), 8)
+    return {(problem.wanted, problem.found) for problem in caught.value.problems}
+
+
+def waits_for_bytes(schedule: Schedule) -> list[int]:
+    """Instructions that wait for what they read: others wait for the back half's fields, which Chip does not
+    have."""
+    clock = Clock(schedule.plan.arena_bytes, schedule.lanes)
+    found = []
+    for at, (each, start) in enumerate(zip(schedule.instructions, schedule.starts, strict=True)):
+        wait = clock.wait_for(each)
+        clock.switch, switch = 0, clock.switch
+        if wait and clock.wait_for(each) == wait:
+            found.append(at)
+        clock.switch = switch
+        assert clock.place(each, wait) == start
+    return found
 
 
 def test_waits_are_needed() -> None:
-    """Starting one instruction a cycle earlier gives other outputs in some net."""
-    differing = 0
+    """Most instructions that wait for bytes give other outputs for some input when they start a cycle
+    earlier."""
+    waits = needed = 0
     for seed in SEEDS:
-        for graph, schedule in schedules(seed)[2:3]:
-            arrays = random_arrays(graph, seed)
-            wanted = oracle.run(graph, *arrays)
-            early = replace(schedule, starts=tuple(start - 1 for start in schedule.starts))
-            hurried = [
-                replace(schedule, starts=(*schedule.starts[:at], *early.starts[at:]))
-                for at, each in enumerate(schedule.instructions)
-                if each.front.wait > 0
-            ]
-            for each in hurried:
-                found = Chip(each, arrays).run()
-                differing += not all(map(np.array_equal, wanted, found))
-    assert differing > 0
+        for graph, schedule in schedules(seed)[:3]:
+            runs = [random_arrays(graph, number) for number in range(INPUTS)]
+            wanted = [oracle.run(graph, *arrays) for arrays in runs]
+            for at in waits_for_bytes(schedule):
+                early = tuple(start - 1 for start in schedule.starts[at:])
+                hurried = replace(schedule, starts=(*schedule.starts[:at], *early))
+                waits += 1
+                needed += any(
+                    not all(map(np.array_equal, outputs, Chip(hurried, arrays).run()))
+                    for arrays, outputs in zip(runs, wanted, strict=True)
+                )
+    assert waits >= 10
+    assert needed >= NEEDED * waits, (needed, waits)
 
 
 @pytest.mark.parametrize("counts", [(3,), (1, 1), (2, 3, 4), (4, 1, 2, 3)])

@@ -18,7 +18,7 @@ from test_schedule import LANES, SEEDS, plan_for_chip, schedules
 from s2c import oracle
 from s2c.driver import compile_model, make_request
 from s2c.emit.verilog import emit_verilog
-from s2c.emit.verilog_chip import PAGE
+from s2c.emit.verilog_chip import PAGE, Chip
 from s2c.ir import Graph, Node
 from s2c.ops import make
 from s2c.ops.softmax import RESULT
@@ -302,6 +302,20 @@ def test_any_name_elaborates(name: str, tmp_path: Path) -> None:
     execute(["iverilog", "-g2001", "-Wall", "-o", "chip", "-s", f"{name}_tb", *files], tmp_path)
     assert f"/* {name}, a net of the tests */" in (tmp_path / f"{name}.v").read_text()
     assert f'"{name}.weights.hex"' in (tmp_path / f"{name}.v").read_text()
+
+
+def test_fields_of_programs_are_used() -> None:
+    """All that vary, and no wire of one that is not; no file asks to be spared from that warning."""
+    for seed, lanes in QUICK:
+        schedule = schedules(seed)[LANES.index(lanes)][1]
+        text = emit_verilog(schedule, "net", "")["net.v"]
+        chip = Chip(schedule, "net")
+        wires = re.findall(r"\bwire .*?((?:front|back)_(?:next|held)_\w+) =", text)
+        assert all(len(re.findall(rf"\b{each}\b", text)) > 1 for each in wires)
+        for half, fields in (("front", chip.front), ("back", chip.back)):
+            varying = [each.name for each in fields.values() if not each.is_constant]
+            assert all({f"{half}_next_{each}", f"{half}_held_{each}"} & set(wires) for each in varying)
+        assert "lint_off UNUSEDSIGNAL" not in text
 
 
 def test_only_units_that_are_used() -> None:

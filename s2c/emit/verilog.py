@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from s2c.emit.text import comment_text
 from s2c.emit.verilog_back import back_half
@@ -20,8 +20,9 @@ from s2c.silicon.sizes import find_transfers
 ONE_FILE = "/* one file holds all modules of a chip */ /* verilator lint_off DECLFILENAME */"
 MODULE = re.compile(r"^( *(?:module )?)s2c_(?=\w)", re.MULTILINE)  # where one begins, or an instance of it
 UNUSED = (
-    "    /* what some nets have no use for */",
-    "    wire unused = &{1'b0, word, params_word, step_in, first_in, x, softmax_run};",
+    "    /* what some nets have no use for, and of a program's fields, in force or soon, one is used */",
+    "    wire words = &{front_next, front_held, back_next, back_held};",
+    "    wire unused = &{1'b0, word, params_word, step_in, first_in, x, softmax_run, words};",
 )
 PORTS = """\
     input wire clock,
@@ -117,9 +118,7 @@ def fill(text: str, chip: Chip) -> str:
 
 
 def body(chip: Chip) -> list[str]:
-    parts = [
-        program(chip, "front", chip.front, "fetch"),
-        program(chip, "back", chip.back, "take"),
+    rest = [
         control(chip),
         walker(chip),
         arena(chip),
@@ -127,15 +126,23 @@ def body(chip: Chip) -> list[str]:
         back_half(chip),
         UNUSED,
     ]
+    used = {word for part in rest for line in part for word in re.findall(r"\w+", line)}
+    parts = [
+        program(chip, "front", chip.front, "fetch", used),
+        program(chip, "back", chip.back, "take", used),
+        *rest,
+    ]
     return [line for part in parts for line in ("", *part)]
 
 
-def program(chip: Chip, half: str, fields: Mapping[str, Field], take: str) -> list[str]:
-    """The ROM of a half, and what each bit of its words means."""
+def program(
+    chip: Chip, half: str, fields: Mapping[str, Field], take: str, used: Collection[str]
+) -> list[str]:
+    """The ROM of a half, and what the bits of its words mean that are used: before they are in force (next)
+    or while they are (held)."""
     words, width = chip.roms[half]
     lines = [
-        f"    /* the {half} half's program; each field is used, before it is in force or while it is */",
-        "    /* verilator lint_off UNUSEDSIGNAL */",
+        f"    /* the {half} half's program */",
         wire(width, f"{half}_next", f"{half}_held"),
     ]
     at = 0
@@ -144,7 +151,8 @@ def program(chip: Chip, half: str, fields: Mapping[str, Field], take: str) -> li
         for when in ("next", "held"):
             source = f"{half}_{when}[{place}]" if place else f"{half}_{when}"
             value = literal(field.width, field.values[0]) if field.is_constant else source
-            lines.append(wire(field.width, f"{half}_{when}_{field.name} = {value}"))
+            if f"{half}_{when}_{field.name}" in used:
+                lines.append(wire(field.width, f"{half}_{when}_{field.name} = {value}"))
         at += 0 if field.is_constant else field.width
     sizes: Parameters = {
         "WIDTH": width,
@@ -155,7 +163,6 @@ def program(chip: Chip, half: str, fields: Mapping[str, Field], take: str) -> li
     ports = {**CLOCKED, "take": take, "next": f"{half}_next", "held": f"{half}_held"}
     return [
         *lines,
-        "    /* verilator lint_on UNUSEDSIGNAL */",
         "    wire " + take + ";",
         *instance("program", half, sizes, ports),
     ]
