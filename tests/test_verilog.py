@@ -22,6 +22,7 @@ from s2c.emit.verilog_chip import PAGE, Chip
 from s2c.ir import Graph, Node
 from s2c.ops import make
 from s2c.ops.softmax import RESULT
+from s2c.silicon import simulators
 from s2c.silicon.instructions import Rounding, Unit
 from s2c.silicon.schedule import SCHEDULERS, Schedule, make_schedule
 from s2c.silicon.simulators import SIMULATORS, execute
@@ -324,3 +325,10 @@ def test_only_units_that_are_used() -> None:
     assert "module net_tables" in text
     for name in ("softmax_i8", "padding", "lanes"):
         assert f"module net_{name}" not in text
+
+
+def test_a_simulator_without_its_compiler_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verilator alone builds nothing."""
+    monkeypatch.setattr(simulators.shutil, "which", lambda tool: None if tool == "g++" else f"/bin/{tool}")
+    assert SIMULATORS["verilator"].missing() == "apt install verilator make g++"
+    assert SIMULATORS["icarus"].missing() is None

@@ -43,7 +43,7 @@ class Simulator:
     cycles in a second, about, of up to SIMPLE lanes, on a free core; with further ones it falls by their
     number to the power `slows`."""
 
-    tool: str
+    tools: tuple[str, ...]
     install: str
     build: Callable[[Path, str, Path], list[str]]
     arguments: Callable[[Path, int, int, int, int, bool], list[str]]
@@ -51,8 +51,8 @@ class Simulator:
     slows: int
 
     def missing(self) -> str | None:
-        """How to install it, where it is not."""
-        return None if shutil.which(self.tool) else self.install
+        """How to install it, where it or a tool that it calls is not."""
+        return None if all(map(shutil.which, self.tools)) else self.install
 
     def count_inputs(self, seconds: float, cycles: int, lanes: int) -> int:
         """Inferences of so many cycles that take about so long."""
@@ -158,9 +158,14 @@ def icarus_arguments(
 
 SIMULATORS: Mapping[str, Simulator] = {
     "verilator": Simulator(
-        "verilator", "apt install verilator", build_verilator, verilator_arguments, speed=4.7e6, slows=1
+        ("verilator", "make", "g++"),
+        "apt install verilator make g++",
+        build_verilator,
+        verilator_arguments,
+        speed=4.7e6,
+        slows=1,
     ),
     "icarus": Simulator(
-        "iverilog", "apt install iverilog", build_icarus, icarus_arguments, speed=5500.0, slows=2
+        ("iverilog", "vvp"), "apt install iverilog", build_icarus, icarus_arguments, speed=5500.0, slows=2
     ),
 }
