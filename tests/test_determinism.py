@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from s2c import CompileError
 from s2c import compile as compile_net
 from s2c.cli import app
-from s2c.determinism import valgrind
+from s2c.determinism import turns, valgrind
 from s2c.determinism.measure import (
     EMPTY,
     OWN,
@@ -205,6 +205,15 @@ def test_each_turn_writes_its_inputs() -> None:
         assert {name: len(each) for name, each in times.items()} == {"with": 12, "without": 8}
         assert told == [0.0, 0.25, 0.5, 0.75]
         assert (times["with"] > 0).all()
+
+
+@pytest.mark.build
+def test_turns_begin_when_others_threads_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(turns.time, "sleep", slept.append)
+    with Worker(Job("sleepy", Path(), open_sleepy)) as worker:
+        take_turns({"a": Entry(worker), "b": Entry(worker)}, {"a": 1, "b": 1}, Pace(3, settle=0.25))
+    assert slept.count(0.25) == 6
 
 
 # peers

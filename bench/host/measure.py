@@ -28,6 +28,7 @@ OWN, PEAK = "s2c", "peak"
 RUNTIMES = ("onnxruntime", "openvino", "litert")  # beside s2c, in the table's order
 TURN_SECONDS = 0.002
 MOST_CALLS = 1000  # of a turn
+SETTLE = 0.1  # seconds before a turn of several threads: what spins after its call takes a core from the next
 
 
 def peer_files(net: Net) -> dict[str, Path]:
@@ -73,7 +74,9 @@ def measure(net: Net, threads: int, pace: Pace, cores: tuple[int, ...], peak: Pa
             job = replace(base, runtime=PEAK, path=peak, settings=single, cores=cores[:1])
             workers[PEAK] = stack.enter_context(Worker(job))
         row["granted"] = {name: worker.granted for name, worker in workers.items()}
-        times = time_workers(workers, replace(pace, rest=REST if base.is_settled and is_throttled() else 0.0))
+        rest = REST if base.is_settled and is_throttled() else 0.0
+        settle = 0.0 if threads == 1 else SETTLE
+        times = time_workers(workers, replace(pace, rest=rest, settle=settle))
     if macs:
         row["peak_gmacs"] = macs / float(times.pop(PEAK).min())
     for name, each in times.items():

@@ -27,12 +27,15 @@ class Entry:
 class Pace:
     """When turns end: at least so many rounds and seconds. skipped: calls of each turn that are not timed,
     for the caches held another's data. rest: how long nothing is done after a round, as a share of its time.
+    settle: seconds before each turn, in which threads that still look for work after the turn before go to
+    sleep.
     """
 
     rounds: int
     seconds: float = 0.0
     skipped: int = 0
     rest: float = 0.0
+    settle: float = 0.0
 
 
 def turn_calls(nanoseconds: float, turn_seconds: float, most: int) -> int:
@@ -74,6 +77,7 @@ def take_turns(
             entry = entries[name]
             if entry.inputs is not None:
                 entry.worker.ask("write", entry.inputs)
+            time.sleep(pace.settle)
             found[name].append(entry.worker.ask("time", calls[name], pace.skipped))
         time.sleep((time.monotonic() - started - spent) * pace.rest)
     return {name: np.concatenate(each) for name, each in found.items()}
