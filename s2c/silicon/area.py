@@ -14,7 +14,7 @@ from s2c.silicon.widths import find_widths
 
 # Logic cells (LUTs, and two for a carry) of each part, fitted to what yosys made of the 64-32-10 MLP on 1,
 # 8 and 32 lanes, of sww on 1 and 8, and of kws, ad01 and digits on 8: these come out within a seventh.
-BASE, LANE, RESULT, SOFTMAX, BYTE, PADDED_BYTE, PAGE_BIT = 90, 37, 290, 1300, 60, 33, 1
+BASE, LANE, RESULT, SOFTMAX, BYTE, PADDED_BYTE, PAGE_BIT = 90, 37, 290, 1300, 60, 33, 0.75
 # Of a block of memory: bits of a word, and words.
 BLOCKS = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 PAGE = 2048  # words of a deep ROM that lie in blocks of their own
@@ -39,7 +39,9 @@ def estimate(schedule: Schedule) -> Estimate:
     wide = find_widths(schedule).shifted > MULTIPLIER
     logic = BASE + LANE * lanes + RESULT * results + SOFTMAX * has_softmax
     logic += (BYTE * read if read > 1 else 0) + PADDED_BYTE * read * is_padded
-    logic += sum(PAGE_BIT * width * ((words - 1) // PAGE) for width, words in memories(schedule) if words)
+    logic += int(
+        sum(PAGE_BIT * width * ((words - 1) // PAGE) for width, words in memories(schedule) if words)
+    )
     return Estimate(
         logic=logic,
         multipliers=lanes + results * (4 if wide else 2) + 4 * has_softmax,
