@@ -28,6 +28,7 @@ from s2c.driver import compile_model, make_request
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
 from s2c.program import Program
+from s2c.silicon.claims import raw
 from s2c.silicon.simulators import SIMULATORS
 
 BUILT = ROOT / "build" / "silicon"
@@ -71,10 +72,6 @@ def choose_inputs(graph: Graph) -> list[tuple[np.ndarray, ...]]:
     source = np.random.default_rng(SEED)
     hostile = list(adversarial_inputs(graph).values())
     return [*hostile, *(random_inputs(graph, source) for _ in range(MOST_INPUTS))]
-
-
-def raw(arrays: Sequence[np.ndarray]) -> bytes:
-    return b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
 
 
 def measure(net: str, lanes: int, seconds: float, most: float) -> Row:
