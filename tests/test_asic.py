@@ -255,7 +255,7 @@ def test_another_count_of_cycles_fails() -> None:
 
 
 def test_simulators_that_are_missing_are_named(artifact: Path) -> None:
-    absent = Simulator("no-such-tool", "apt install it", lambda *_: [], lambda *_: [], 1.0, 1)
+    absent = Simulator(("no-such-tool",), "apt install it", lambda *_: [], lambda *_: [], 1.0, 1)
     claim = simulation_claim(artifact, read_manifest(artifact), odd_net(), [], "icarus", absent)
     reason = "Verilog: not simulated by icarus, which is not installed: apt install it"
     assert (claim.status, claim.unproved) == ("unproved", (reason,))
@@ -274,7 +274,7 @@ def test_simulators_that_do_not_work_prove_nothing(
     script: str, status: str, words: tuple[str, ...], artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("s2c.silicon.claims.STOPPED", 1.0)
-    broken = Simulator("sh", "", lambda *_: ["sh", "-c", script], lambda *_: [], 1e9, 1)
+    broken = Simulator(("sh",), "", lambda *_: ["sh", "-c", script], lambda *_: [], 1e9, 1)
     graph = odd_net()
     inputs = list(adversarial_inputs(graph).items())[:2]
     claim = simulation_claim(artifact, read_manifest(artifact), graph, inputs, "icarus", broken)
