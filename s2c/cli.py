@@ -315,6 +315,10 @@ def bench(
     output: Annotated[
         Path | None, typer.Option("-o", metavar="OUT", help="A folder for the page and plots.")
     ] = None,
+    between_ticks: Annotated[
+        bool,
+        typer.Option("--between-ticks", help="Time only calls that meet no tick of the kernel's timer."),
+    ] = False,
     mhz: options.Megahertz = None,
     as_json: options.Json = False,
 ) -> None:
@@ -325,9 +329,15 @@ def bench(
         from s2c.silicon.cycles import describe_cycles
 
         if determinism:
-            bench_determinism(folder, parse_list(against), model or [], calls, output, as_json)
+            models = model or []
+            bench_determinism(folder, parse_list(against), models, calls, output, between_ticks, as_json)
             return
-        extra = {"--against": against, "--model": model, "-o": output}
+        extra = {
+            "--against": against,
+            "--model": model,
+            "-o": output,
+            "--between-ticks": between_ticks,
+        }
         given = [name for name, value in extra.items() if value]
         if given:
             raise error(given[0], "--determinism beside it", "none", f"add --determinism, or omit {given[0]}")
@@ -347,6 +357,7 @@ def bench_determinism(
     models: Sequence[Path],
     calls: int | None,
     output: Path | None,
+    between_ticks: bool,
     as_json: bool,
 ) -> None:
     from s2c import report
@@ -357,7 +368,7 @@ def bench_determinism(
     if output is not None:
         check_packages()
     with report.teller(as_json) as say:
-        document, times = measure_determinism(folder, against, models, calls or CALLS, say)
+        document, times = measure_determinism(folder, against, models, calls or CALLS, say, between_ticks)
     files: list[Path] = []
     if output is not None:
         from s2c.determinism.page import write_report

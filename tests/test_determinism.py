@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import signal
+import time
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ from s2c.determinism.table import (
     time_rows,
     valgrind_text,
 )
+from s2c.determinism.ticks import NEAR, Tick, find_tick
 from s2c.determinism.turns import Entry, Pace, orders, take_turns, turn_calls
 from s2c.determinism.worker import Job, Worker, WorkerError, time_calls
 from s2c.ir import Type
@@ -113,6 +116,67 @@ def test_inputs_are_written_again_before_each_timed_call() -> None:
     calls: list[str] = []
     assert len(time_calls(recording_session(calls), 2, skipped=1)) == 2
     assert calls == ["call", "refill", "call", "refill", "call"]
+
+
+# timer ticks
+
+MS = 1_000_000
+
+
+def felt(period: int, phase: int, seconds: float, length: int = 40_000) -> np.ndarray:
+    """Interruptions by ticks that come up to 20 us late, and by others that are not regular."""
+    source = np.random.default_rng(1)
+    ticks = np.arange(phase, int(seconds * 1e9), period)
+    late = source.integers(0, 20_000, len(ticks))
+    others = source.integers(0, int(seconds * 1e9), 200)
+    starts = np.concatenate([ticks + late, others])
+    return np.stack([starts, np.full(len(starts), length)], axis=1)
+
+
+@pytest.mark.parametrize("rate", [100, 250, 300, 1000])
+def test_the_tick_is_found(rate: int) -> None:
+    period = round(1e9 / rate)
+    tick = find_tick(felt(period, period - 5_000, 1.0), 1.0)
+    assert tick is not None
+    assert tick.period == period
+    assert (tick.phase - (period - 5_000) + NEAR) % period <= NEAR + 20_000
+    assert tick.length == NEAR + 40_000
+
+
+def test_where_there_is_no_tick_none_is_found() -> None:
+    none = felt(4 * MS, 0, 1.0)[250:]
+    assert find_tick(none, 1.0) is None
+    assert find_tick(none[:0], 1.0) is None
+
+
+def test_calls_begin_behind_a_tick_and_end_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0]
+
+    def clock() -> int:
+        now[0] += 10_000
+        return now[0]
+
+    monkeypatch.setattr(time, "perf_counter_ns", clock)
+    tick = Tick(period=4 * MS, phase=MS, length=100_000)
+    now[0] = MS
+    assert tick.wait(500_000)
+    assert now[0] >= MS + 100_000
+    assert not tick.wait(500_000)
+    now[0] = 5 * MS - 400_000
+    assert tick.wait(500_000)
+    assert now[0] >= 5 * MS + 100_000
+    assert tick.leaves(3 * MS)
+    assert not tick.leaves(4 * MS - 100_000)
+
+
+def test_after_a_wait_a_call_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    waits = iter([True, False])
+    tick = Tick(4 * MS, 0, 0)
+    monkeypatch.setattr(Tick, "wait", lambda *_: next(waits))
+    monkeypatch.setattr("s2c.determinism.worker.slowest_usual", lambda _: 1)
+    assert len(time_calls(recording_session(calls), 2, tick=tick)) == 2
+    assert calls == ["refill", "call", "refill", "call", "refill", "call"]
 
 
 # what a process is given
@@ -354,6 +418,7 @@ def make_document(ratio: float = 3.0) -> dict[str, Any]:
         "turn": 3,
         "skipped": 3,
         "rest": 0.0,
+        "tick": None,
         "counted_calls": 200,
         "granted": dict.fromkeys((OWN, "openvino", EMPTY), granted),
         "valgrind": {"normal": 100.0, "NaN": 100.0},
@@ -369,6 +434,13 @@ def test_tables() -> None:
     assert [row[0] for row in count_rows(make_document())] == [OWN, "openvino", EMPTY]
     assert len(describe_determinism(make_document())) == 3
     assert (microseconds(999.994), microseconds(1000.0)) == ("999.99", "1,000")
+
+
+def test_facts_say_that_calls_meet_no_tick() -> None:
+    document = make_document() | {"tick": asdict(Tick(4 * MS, 3, 81_000))}
+    found = facts(document)["timer ticks"]
+    assert found == "every 4 ms, over within 81 µs: each call begins behind one and ends before the next"
+    assert "timer ticks" not in facts(make_document())
 
 
 def test_facts_say_what_was_not_permitted_and_not_counted() -> None:
@@ -476,6 +548,7 @@ def test_bench_determinism(digits: Path, tmp_path: Path) -> None:
         (["--determinism", "--against", "tvm"], "--against: wanted some of onnxruntime, "),
         (["--determinism", "--against", "torch"], "--against torch: wanted a model that it reads: .pt2"),
         (["--against", "torch"], "--against: wanted --determinism beside it, found none"),
+        (["--between-ticks"], "--between-ticks: wanted --determinism beside it, found none"),
         (["-o", "out"], "-o: wanted --determinism beside it, found none"),
     ],
 )

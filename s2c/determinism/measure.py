@@ -20,6 +20,7 @@ import numpy as np
 from s2c.determinism.peers import PEERS, check_peers, open_compiled, pick_model
 from s2c.determinism.probe import COUNTED_CALLS, is_throttled, open_spin, quiet_core
 from s2c.determinism.statistics import spread
+from s2c.determinism.ticks import Tick
 from s2c.determinism.turns import Entry, Pace, probe, take_turns, turn_calls
 from s2c.determinism.valgrind import count_by_valgrind
 from s2c.determinism.worker import Job, Worker, WorkerError
@@ -56,8 +57,10 @@ def measure_determinism(
     models: Sequence[Path],
     calls: int,
     say: Callable[..., None] = lambda text, done=None: None,
+    between_ticks: bool = False,
 ) -> tuple[dict[str, Any], Times]:
-    """The document, and nanoseconds of each call by its entry's name.
+    """The document, and nanoseconds of each call by its entry's name. between_ticks: no call meets the
+    kernel's timer tick.
 
     All runtimes are timed in one run, each in a process of its own, on one core, in turns of random order.
     CompileError where a peer is unknown, not installed, has no model, or cannot load it.
@@ -85,6 +88,7 @@ def measure_determinism(
             rounds=math.ceil(calls / turn),
             skipped=SKIPPED,
             rest=REST if is_real_time and is_throttled() else 0.0,
+            tick=find_gap(workers) if between_ticks else None,
         )
         told = partial(say, "timing in turns")
         found = take_turns(entries, dict.fromkeys(entries, turn), pace, SEED, told)
@@ -99,6 +103,7 @@ def measure_determinism(
         "turn": turn,
         "skipped": SKIPPED,
         "rest": pace.rest,
+        "tick": None if pace.tick is None else asdict(pace.tick),
         "counted_calls": COUNTED_CALLS,
         "granted": {name: worker.granted for name, worker in workers.items()},
         "valgrind": count_by_valgrind(folder, {"normal": own.inputs or (), **hostile}),
@@ -107,6 +112,22 @@ def measure_determinism(
         ],
     }
     return document, times
+
+
+def find_gap(workers: Mapping[str, Worker]) -> Tick:
+    """CompileError where no tick is felt, or one that leaves no room for a call."""
+    flag = "--between-ticks"
+    tick: Tick | None = workers[OWN].ask("tick")
+    if tick is None:
+        found = "none, or no regular one, on this core"
+        raise error(flag, "a timer tick to stay clear of", found, "leave it out")
+    needed = {name: each.ask("usual") for name, each in workers.items()}
+    slow = [name for name, each in needed.items() if not tick.leaves(each)]
+    if slow:
+        found = f"{', '.join(slow)}, a tick every {tick.period / 1e6:.3g} ms"
+        do = "leave it out: ticks weigh little on calls so long"
+        raise error(flag, "calls that fit between two timer ticks", found, do)
+    return tick
 
 
 def list_jobs(

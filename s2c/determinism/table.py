@@ -79,6 +79,12 @@ def facts(document: Document) -> dict[str, str]:
         f"{document['skipped']} calls of a turn are not timed",
         "permitted": ", ".join(name for name in all_names if name not in refused) or "nothing",
     }
+    if document["tick"]:
+        period, length = document["tick"]["period"] / 1e6, document["tick"]["length"] / 1e3
+        result["timer ticks"] = (
+            f"every {period:.3g} ms, over within {length:.0f} µs: each call begins behind one and "
+            "ends before the next"
+        )
     if refused:
         result["not permitted"] = "; ".join(
             f"{name} ({', '.join(f'{runtime}: {why}' for runtime, why in reasons.items())})"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from s2c.determinism.ticks import Tick
 from s2c.determinism.worker import Worker
 
 WARM_UP = 3
@@ -28,7 +29,7 @@ class Pace:
     """When turns end: at least so many rounds and seconds. skipped: calls of each turn that are not timed,
     for the caches held another's data. rest: how long nothing is done after a round, as a share of its time.
     settle: seconds before each turn, in which threads that still look for work after the turn before go to
-    sleep.
+    sleep. tick: what no call may meet.
     """
 
     rounds: int
@@ -36,6 +37,7 @@ class Pace:
     skipped: int = 0
     rest: float = 0.0
     settle: float = 0.0
+    tick: Tick | None = None
 
 
 def turn_calls(nanoseconds: float, turn_seconds: float, most: int) -> int:
@@ -78,6 +80,6 @@ def take_turns(
             if entry.inputs is not None:
                 entry.worker.ask("write", entry.inputs)
             time.sleep(pace.settle)
-            found[name].append(entry.worker.ask("time", calls[name], pace.skipped))
+            found[name].append(entry.worker.ask("time", calls[name], pace.skipped, pace.tick))
         time.sleep((time.monotonic() - started - spent) * pace.rest)
     return {name: np.concatenate(each) for name, each in found.items()}

@@ -22,7 +22,9 @@ import numpy as np
 
 from s2c.determinism.peers import Session, Settings
 from s2c.determinism.probe import count_calls, settle
+from s2c.determinism.ticks import Tick, find_tick, listen
 
+USUAL, USUAL_CALLS = 3, 5
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -45,13 +47,15 @@ class WorkerError(RuntimeError):
     """A runtime that could not load the net, or whose process ended."""
 
 
-def time_calls(session: Session, count: int, skipped: int = 0) -> np.ndarray:
+def time_calls(session: Session, count: int, skipped: int = 0, tick: Tick | None = None) -> np.ndarray:
     """Nanoseconds of each call: int64[count], after some that are not timed, for another process may have had
-    the caches. Inputs are written again before each, outside of its time.
+    the caches. Inputs are written again before each, outside of its time. tick: no call may meet it.
     """
     clock, call, refill = time.perf_counter_ns, session.call, session.refill
     for _ in range(skipped):
         call()
+    if tick is not None:
+        return time_between(session, count, tick)
     times = [0] * count
     if refill is None:
         for index in range(count):
@@ -65,6 +69,28 @@ def time_calls(session: Session, count: int, skipped: int = 0) -> np.ndarray:
             call()
             times[index] = clock() - started
     return np.array(times, np.int64)
+
+
+def time_between(session: Session, count: int, tick: Tick) -> np.ndarray:
+    """As time_calls, but calls begin so early that the next tick finds them ended. After a wait the first
+    call is not timed."""
+    clock, call, refill = time.perf_counter_ns, session.call, session.refill or (lambda: None)
+    needed = slowest_usual(session)
+    times = [0] * count
+    for index in range(count):
+        refill()
+        if tick.wait(needed):
+            call()
+            refill()
+        started = clock()
+        call()
+        times[index] = clock() - started
+    return np.array(times, np.int64)
+
+
+def slowest_usual(session: Session) -> int:
+    """Nanoseconds that two calls take, and what lies between them."""
+    return int(USUAL * np.median(time_calls(session, USUAL_CALLS)))
 
 
 # in the child
@@ -87,6 +113,8 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "run": run_once,
     "time": time_calls,
     "count": count_calls,
+    "usual": slowest_usual,
+    "tick": lambda _: find_tick(listen()),
 }
 
 
