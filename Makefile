@@ -39,6 +39,7 @@ bench: setup
 	$(BIN)/python bench/onnx_coverage.py
 	$(BIN)/python bench/model_table.py
 	$(BIN)/python bench/host/run.py --readme
+	$(BIN)/python bench/host/steadiness.py --readme
 	$(BIN)/python bench/silicon/run.py --readme
 	$(BIN)/python bench/silicon/devices.py --readme
 
