@@ -1,7 +1,7 @@
 """Measures how steady s2c and other runtimes are, kws and resnet8, and writes README.md's table.
 
-Each net is measured twice: all calls, and calls that meet no tick of the kernel's timer. The JSON files are in
-build/host/steadiness; the table is made of all that are there.
+Each net is measured twice: all calls, and calls that meet no tick of the kernel's timer. The JSON files
+are in build/host/steadiness; the table is made of all that are there.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def make_table(documents: Sequence[Document]) -> str:
     ]
     about = (
         "p99.9 / p50, and both in microseconds, over as many calls of each, which take turns on one core "
-        "under SCHED_FIFO. Between ticks: no call meets the tick of the kernel's timer, which interrupts a core "
-        "every few milliseconds, and decides the p99.9 of calls that are short. empty loop: registers alone, "
-        "about as long as a call of s2c: what the machine does to it."
+        "under SCHED_FIFO. Between ticks: no call meets the tick of the kernel's timer, which interrupts a "
+        "core every few milliseconds, and decides the p99.9 of calls that are short. empty loop: registers "
+        "alone, about as long as a call of s2c: what the machine does to it."
     )
     return "\n".join(
         [
