@@ -120,7 +120,8 @@ def make_plan(
     """
     graph = copy_bare_results(graph)
     steps = [
-        split(tiled(step, vectors, choices), threads) for step in choose_kernels(graph, kernels, choices)
+        split(tiled(step, vectors, choices, threads), threads)
+        for step in choose_kernels(graph, kernels, choices)
     ]
     stores = copy_steps(
         [(each, each.next) for each in graph.states if root(each.next) is not each.node], kernels

@@ -13,7 +13,7 @@ from s2c.kernel import ANY, Kernel, evaluate, first_fitting, fitting
 from s2c.ops import OPS
 from s2c.ops.core import LEAVES
 from s2c.ops.movement import is_contiguous
-from s2c.tiles import Tile, Vectors, Work, cheapest_tiles
+from s2c.tiles import Tile, Vectors, Work, cheapest_tiles, priced_tiles
 
 Kernels = Mapping[str, tuple[Kernel, ...]]
 Parts = tuple[tuple[int, int], ...]  # ranges of a kernel's units: first, and behind the last
@@ -113,21 +113,35 @@ def choose_kernels(graph: Graph, kernels: Kernels, choices: Choices = NO_CHOICES
     return steps[::-1]
 
 
-def tiled(step: Step, vectors: Vectors, choices: Choices = NO_CHOICES) -> Step:
-    """With the tile's size among the parameters, where the kernel takes one: that chosen, or the cheapest."""
+def tiled(step: Step, vectors: Vectors, choices: Choices = NO_CHOICES, threads: int = 1) -> Step:
+    """With the tile's size among the parameters, where the kernel takes one: that chosen, or the cheapest for
+    the thread that has most to do."""
     if not step.kernel.tile:
         return step
     choice = choices.get(call_key(step.kernel.key, step.params))
     if choice is not None and choice.kernel == step.kernel.name and choice.tile is not None:
         return with_tile(step, choice.tile)
-    return with_tile(step, tiles_of(step, vectors, 1)[0])
+    priced = [(price, with_tile(step, tile)) for price, tile in priced_tiles(work_of(step), vectors)]
+    return min(priced, key=lambda each: each[0] * largest_part(split(each[1], threads)))[1]
 
 
 def tiles_of(step: Step, vectors: Vectors, count: int) -> list[Tile]:
     """The cheapest for its kernel, which takes one."""
+    return cheapest_tiles(work_of(step), vectors, count)
+
+
+def work_of(step: Step) -> Work:
+    """Of a call whose kernel takes a tile."""
     expressions = (*step.kernel.tile, *("0", "0", "depth", "0")[len(step.kernel.tile) :])
     rows, columns, depth, is_whole = (evaluate(each, step.params) for each in expressions)
-    return cheapest_tiles(Work(rows, columns, depth, bool(is_whole)), vectors, count)
+    return Work(rows, columns, depth, bool(is_whole))
+
+
+def largest_part(step: Step) -> float:
+    """Of its units, as a share of all."""
+    if not step.parts:
+        return 1.0
+    return max(last - first for first, last in step.parts) / step.parts[-1][1]
 
 
 def with_tile(step: Step, tile: Tile) -> Step:

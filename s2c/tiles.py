@@ -41,7 +41,13 @@ class Work:
 
 
 def cheapest_tiles(work: Work, vectors: Vectors, count: int) -> list[Tile]:
-    """At most count, the cheapest by `tile_cost` first; of equals the one with most rows."""
+    """At most count, the cheapest first."""
+    return [tile for _, tile in priced_tiles(work, vectors)[:count]]
+
+
+def priced_tiles(work: Work, vectors: Vectors) -> list[tuple[int, Tile]]:
+    """All that the registers hold and what they cost by `tile_cost`, the cheapest first; of equals the one
+    with most rows."""
     lanes = vectors.bytes // 4
     unit = max(PANEL // lanes, 1)
     widest = -(-work.columns // PANEL) * unit
@@ -51,8 +57,11 @@ def cheapest_tiles(work: Work, vectors: Vectors, count: int) -> list[Tile]:
         for wide in range(unit, max(min(widest, MOST_VECTORS), unit) + 1, unit)
         if tile_rows * wide + wide + 1 <= vectors.registers or (tile_rows, wide) == (1, unit)
     ]
-    found.sort(key=lambda tile: cost(work, -(-work.columns // lanes), *tile))
-    return [Tile(tile_rows, wide * lanes) for tile_rows, wide in found[:count]]
+    across = -(-work.columns // lanes)
+    priced = [
+        (cost(work, across, tile_rows, wide), Tile(tile_rows, wide * lanes)) for tile_rows, wide in found
+    ]
+    return sorted(priced, key=lambda each: each[0])
 
 
 def cost(work: Work, vectors: int, tile_rows: int, wide: int) -> int:

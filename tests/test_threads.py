@@ -25,7 +25,7 @@ import s2c
 from s2c import steps
 from s2c.driver import compile_model, make_request
 from s2c.library import Instance
-from s2c.plan import Plan, make_plan
+from s2c.plan import Call, Plan, make_plan
 
 TASKS = Path("/proc/self/task")
 CHANNELS = 32
@@ -105,6 +105,23 @@ def test_calls_that_are_large_enough_are_shared(model: Path) -> None:
     for call in plan.stages:
         assert [first for first, _ in call.parts[1:]] == [last for _, last in call.parts[:-1]]
         assert call.parts[0][0] == 0 and len(call.parts) == 3
+
+
+def test_tiles_are_those_that_threads_can_share_evenly(tmp_path: Path) -> None:
+    """128 columns make three tiles of 48 and less on one thread: two threads would have one and two."""
+    weight = np.ones((128, 128, 3, 3), np.float32)
+    path = tmp_path / "wide.onnx"
+    nodes = [conv("x", "w", "y", pads=[1, 1, 1, 1])]
+    path.write_bytes(model_of(nodes, {"x": (1, 128, 28, 28)}, {"w": weight}))
+
+    def call_of(threads: int) -> Call:
+        plan = compile_model(make_request(path, "x86-64-v4", threads=threads)).plan
+        return next(each for each in plan.calls if "winograd" in each.kernel.name)
+
+    assert call_of(1).params["tile_columns"] == 48
+    assert call_of(1).parts == ((0, 3),)
+    assert call_of(2).parts == ((0, 2), (2, 4))
+    assert call_of(3).parts == ((0, 1), (1, 2), (2, 3))
 
 
 def test_a_net_too_small_to_gain_gets_one_thread(tmp_path: Path) -> None:
