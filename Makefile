@@ -27,7 +27,7 @@ demo: $(STAMP)
 	@$(BIN)/python demo/demo.py
 
 test: setup
-	@start=$$(date +%s); $(BIN)/python -m pytest -n 2 --durations 5; status=$$?; \
+	@start=$$(date +%s); $(BIN)/python -m pytest -n 2 --dist worksteal --durations 20; status=$$?; \
 	echo "make test took $$(($$(date +%s) - start)) s"; exit $$status
 
 # What needs no compiler, no emulator and no patience: under 10 s.

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from native import MODULES
 
 from s2c.emit.c_family import emit_header, emit_source
 from s2c.plan import Plan
@@ -133,7 +134,7 @@ def build_batch(target: Target, folder: Path, plans: Mapping[str, Plan]) -> Path
     compiler = target.compilers["zig"]
     command = [part.format(python=sys.executable) for part in compiler.command]
     sources = [main, *(folder / f"{name}.c" for name in plans)]
-    flags = ["-w", "-std=c11", "-g0", *compiler.flags, "-O1", *map(str, sources), "-o", str(image)]
+    flags = ["-w", "-std=c11", "-g0", *MODULES, *compiler.flags, "-O1", *map(str, sources), "-o", str(image)]
     environment = {**zig_environment(), "ZIG_LOCAL_CACHE_DIR": str(folder / "cache")}
     try:
         done = subprocess.run(
