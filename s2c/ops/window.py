@@ -56,19 +56,14 @@ def padded(node: Node, x: np.ndarray) -> np.ndarray:
 def taps(node: Node, x: np.ndarray) -> np.ndarray:
     """The padded input under each output pixel: [batch, height', width', taps, channels]."""
     out_height, out_width = window_outputs(node)
-    (kernel_h, kernel_w), (stride_h, stride_w) = node.attrs["kernel"], node.attrs["stride"]
-    dilation_h, dilation_w = node.attrs["dilation"]
+    (stride_h, stride_w), (dilation_h, dilation_w) = node.attrs["stride"], node.attrs["dilation"]
+    kernel_h, kernel_w = node.attrs["kernel"]
     x = padded(node, x)
-    slices = [
-        x[
-            :,
-            i * dilation_h : i * dilation_h + (out_height - 1) * stride_h + 1 : stride_h,
-            j * dilation_w : j * dilation_w + (out_width - 1) * stride_w + 1 : stride_w,
-        ]
-        for i in range(kernel_h)
-        for j in range(kernel_w)
-    ]
-    return np.stack(slices, axis=3)
+    reach = ((kernel_h - 1) * dilation_h + 1, (kernel_w - 1) * dilation_w + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
+    chosen = windows[:, ::stride_h, ::stride_w, :, ::dilation_h, ::dilation_w][:, :out_height, :out_width]
+    shape = (len(x), out_height, out_width, kernel_h * kernel_w, x.shape[3])
+    return np.moveaxis(chosen, 3, 5).reshape(shape)
 
 
 def eval_window(node: Node, x: np.ndarray) -> np.ndarray:
