@@ -35,8 +35,10 @@ def compile(
     threads: int = 1,
     precision: str = "f32",
     tune: bool = False,
+    style: str | None = None,
     lanes: int | None = None,
     device: str | None = None,
+    interval: str | None = None,
     mhz: float | None = None,
     **adaptation: Any,
 ) -> Program:
@@ -48,7 +50,8 @@ def compile(
     each with the output that holds its value for the next call: the program keeps them. reproducible: floats
     give the same bits on every processor. threads: that share what is large enough.
     precision: f32, or bf16 for the operands of large contractions. tune: time kernels on this machine.
-    lanes: of a chip, products in a cycle; or chosen for a device that it has to fit, a latency at mhz.
+    style: of a chip, datapath or stream, which is a pipeline of its layers. lanes: of a chip, products in a
+    cycle; or chosen for a device that it has to fit, a latency or, of a stream, an interval, at mhz.
 
     adaptation, as on the command line: width, macs, latency or instructions, with data (a path or several) to
     prune and retrain; test, task, epochs, minutes, seed, augment, importance; int8, calibration, max_drop,
@@ -62,7 +65,8 @@ def compile(
 
     refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
     sizes = {key: int(size) for key, size in (dims or {}).items()}
-    goal, latency = take_goal(target, lanes, adaptation.pop("latency", None), mhz, device)
+    latency = adaptation.pop("latency", None)
+    goal, latency = take_goal(target, lanes, latency, mhz, device, interval, style)
     with model_path(model, example_inputs) as path:
         request = make_request(
             *(path, target, name, sizes, consts, cc, states),
@@ -72,6 +76,7 @@ def compile(
             tune=tune,
             lanes=lanes,
             goal=goal,
+            style=style,
         )
         recipe = make_recipe(request, latency=latency, **adaptation)
         temporary = tempfile.TemporaryDirectory(prefix="s2c-")

@@ -74,11 +74,11 @@ def load_array(what: str, path: Path) -> np.ndarray:
     return np.array(array)
 
 
-def parse_latency(text: str) -> float:
+def parse_latency(text: str, flag: str = "--latency") -> float:
     """40us, 1.5ms, .. -> microseconds."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s)", text)
     if found is None:
-        raise error("--latency", "a time with its unit", text, "e.g. --latency 40us or --latency 1.5ms")
+        raise error(flag, "a time with its unit", text, f"e.g. {flag} 40us or {flag} 1.5ms")
     return float(found[1]) * MICROSECONDS[found[2]]
 
 

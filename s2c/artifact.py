@@ -21,6 +21,7 @@ from s2c.driver import (
     analyse_model,
     compile_model,
     dump_folder,
+    emit_chip,
     stage_text,
     staged_folder,
     too_large,
@@ -31,16 +32,16 @@ from s2c.emit.cpp import emit_cpp
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header, emit_team
 from s2c.emit.rust import emit_rust
 from s2c.emit.silicon_model import emit_model
+from s2c.emit.stream_model import emit_stream_model, plan_with_rings
 from s2c.emit.text import comment_text
-from s2c.emit.verilog import emit_verilog
 from s2c.errors import error
 from s2c.image import Facts, analyse
 from s2c.inputs import random_inputs
 from s2c.ir import Node
+from s2c.plan import Plan
 from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
 from s2c.readers import self_contained
-from s2c.silicon.cost import call_cycles, chip_cost
-from s2c.silicon.schedule import Schedule
+from s2c.silicon.figures import note_chip, note_chip_calls
 from s2c.target import Image, Target, build
 from s2c.tune import note_choices
 
@@ -81,7 +82,7 @@ def write_artifact(
     keep_model(request, folder)
     image = build(request.target, folder, name, build_folder, request.cc)
     facts = analyse(image.path, image.object, entry(name, request.target), request.target.arch)
-    refuse_overflow(request, compilation.plan.arena_bytes, facts)
+    refuse_overflow(request, caller_plan(compilation).arena_bytes, facts)
     tidy(build_folder, image)
     manifest = make_manifest(compilation, facts)
     if image.library is not None:
@@ -94,26 +95,39 @@ def write_artifact(
 
 def emit_files(compilation: Compilation, goldens: Sequence[Golden]) -> dict[str, str]:
     """The text of every source file, by its path in the artifact."""
-    request, plan = compilation.request, compilation.plan
+    request, plan = compilation.request, caller_plan(compilation)
     name = request.name
     checked = request.target.checks_processor
     title = comment_text(f"{name}: compiled by s2c {version()} from {model_file(request)}")
-    schedule = compilation.schedule
-    if schedule is None:
-        source = emit_source(plan, name, title, request.target.language, checked, request.reproducible)
-    else:
-        source = emit_model(schedule, name, title)
+    chip = compilation.schedule or compilation.stream
+    counts = (chip is not None, compilation.stream is not None)
     return {
-        f"{name}.h": emit_header(plan, name, title, checked, schedule is not None),
-        f"{name}.c": source,
+        f"{name}.h": emit_header(plan, name, title, checked, *counts),
+        f"{name}.c": emit_net(compilation, title),
         f"{name}.hpp": emit_cpp(plan, name, title, checked),
         f"{name}.rs": emit_rust(plan, name, title, checked),
         "main.c": emit_main(plan, name, goldens, checked),
         "CMakeLists.txt": emit_cmake(name, bool(plan.stages), processor_flags(request)),
-        f"{BUILD}/net.h": emit_net_header(plan, name, checked, schedule is not None),
-        **({} if schedule is None else emit_verilog(schedule, name, title)),
+        f"{BUILD}/net.h": emit_net_header(plan, name, checked, *counts),
+        **({} if chip is None else emit_chip(chip, name, title)),
         **(emit_team(name) if plan.stages else {}),
     }
+
+
+def emit_net(compilation: Compilation, title: str) -> str:
+    """<name>.c: the net, or the model of a chip."""
+    request = compilation.request
+    if compilation.schedule is not None:
+        return emit_model(compilation.schedule, request.name, title)
+    if compilation.stream is not None:
+        return emit_stream_model(compilation.stream, request.name, title)
+    checked, language = request.target.checks_processor, request.target.language
+    return emit_source(compilation.plan, request.name, title, language, checked, request.reproducible)
+
+
+def caller_plan(compilation: Compilation) -> Plan:
+    """With the arena that a caller gives: in it, the model of a pipeline has its rings, too."""
+    return compilation.plan if compilation.stream is None else plan_with_rings(compilation.stream)
 
 
 def entry(name: str, target: Target) -> str:
@@ -246,6 +260,7 @@ def refuse_overflow(request: Request, arena_bytes: int, facts: Facts) -> None:
 
 def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
     request, plan = compilation.request, compilation.plan
+    chip = compilation.schedule or compilation.stream
     return {
         "manifest_version": MANIFEST_VERSION,
         "name": request.name,
@@ -264,7 +279,7 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
             "threads": request.threads,
             "precision": request.precision,
             "choices": note_choices(request.choices),
-            **({} if request.lanes is None else {"lanes": request.lanes}),
+            **{flag: each for flag in ("style", "lanes") if (each := getattr(request, flag)) is not None},
             "processor": note_processor(request.target),
             "sha256": request.digest(),
         },
@@ -289,37 +304,25 @@ def make_manifest(compilation: Compilation, facts: Facts) -> dict[str, Any]:
         "matmul_share": cost.matmul_share(plan.graph),
         "parameters": cost.parameters(plan.graph.nodes()),
         "threads": plan.threads,
-        "arena_bytes": plan.arena_bytes,
+        "arena_bytes": caller_plan(compilation).arena_bytes,
         "arena_lower_bound": plan.lower_bound,
         "stack_bytes": facts.stack_bytes,
         "rom_bytes": facts.rom_bytes,
         "image_bytes": facts.image_bytes,
         "float_mode": float_mode(compilation),
         "kernels": sorted({call.kernel.name for call in plan.calls}),
-        **({} if compilation.schedule is None else note_chip(compilation.schedule)),
+        **({} if chip is None else note_chip(chip)),
         "calls": note_calls(compilation),
         "certificate": certificate(compilation, facts),
     }
 
 
-def note_chip(schedule: Schedule) -> dict[str, Any]:
-    """What the chip costs; cycles of one inference."""
-    figures = chip_cost(schedule)
-    return {
-        "lanes": figures.lanes,
-        "cycles": figures.cycles,
-        "utilisation": figures.utilisation,
-        "rom_bits": asdict(figures.rom_bits),
-    }
-
-
 def note_calls(compilation: Compilation) -> list[dict[str, Any]]:
     """What each call costs: with the name of its function, or, on a chip, with its cycles."""
-    plan, schedule = compilation.plan, compilation.schedule
+    plan, chip = compilation.plan, compilation.schedule or compilation.stream
     costs = [asdict(cost.call_cost(call)) for call in plan.calls]
-    if schedule is not None:
-        cycles = call_cycles(schedule)
-        return [{**each, "cycles": count} for each, count in zip(costs, cycles, strict=True)]
+    if chip is not None:
+        return [{**each, **figures} for each, figures in zip(costs, note_chip_calls(chip), strict=True)]
     specials = specialisations(plan, compilation.request.name)  # those of resets follow
     return [{**each, "function": special.function} for each, special in zip(costs, specials, strict=False)]
 

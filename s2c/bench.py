@@ -81,7 +81,44 @@ class Cycles:
     layers: tuple[LayerCycles, ...]
 
 
-def bench(folder: Path, calls: int, megahertz: float | None = None) -> Latencies | Instructions | Cycles:
+@dataclass(frozen=True)
+class StageCycles:
+    """cycles: for which a stage is busy with each inference. share: of those from one result to the next.
+    utilisation: of its lanes, while it is busy. start: of its first step, behind the launch."""
+
+    layer: str
+    kernel: str
+    macs: int
+    lanes: int
+    start: int
+    cycles: int
+    share: float
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class StreamCycles:
+    """Of a chip that is a pipeline. cycles: of one inference alone; interval: from one result to the next,
+    where inputs come without a pause. Each predicted, and what the model counted. lanes: that multiply."""
+
+    target: str
+    lanes: int
+    cycles: int
+    predicted: int
+    interval: int
+    predicted_interval: int
+    macs: int
+    utilisation: float
+    megahertz: float | None
+    microseconds: float | None
+    interval_microseconds: float | None
+    layers: tuple[StageCycles, ...]
+
+
+Measurement = Latencies | Instructions | Cycles | StreamCycles
+
+
+def bench(folder: Path, calls: int, megahertz: float | None = None) -> Measurement:
     """Runs the first golden inputs. calls: how many to time; an emulated target and a chip need one.
     megahertz: of a chip's clock, for times."""
     with Program(folder) as program:
@@ -129,14 +166,55 @@ def count_instructions(program: Program, inputs: tuple[np.ndarray, ...]) -> Inst
     )
 
 
-def count_cycles(program: Program, inputs: tuple[np.ndarray, ...], megahertz: float | None) -> Cycles:
+def count_cycles(
+    program: Program, inputs: tuple[np.ndarray, ...], megahertz: float | None
+) -> Cycles | StreamCycles:
     with program.start() as process:
         _, counters = program.run(process, inputs)
-    return replace(predict_cycles(program.manifest, megahertz), cycles=counters["cycles"])
+    predicted = predict_cycles(program.manifest, megahertz)
+    if isinstance(predicted, StreamCycles):
+        return replace(predicted, cycles=counters["cycles"], interval=counters["interval"])
+    return replace(predicted, cycles=counters["cycles"])
 
 
-def predict_cycles(manifest: Mapping[str, Any], megahertz: float | None) -> Cycles:
+def predict_cycles(manifest: Mapping[str, Any], megahertz: float | None) -> Cycles | StreamCycles:
     """What a chip's manifest says."""
+    predict = predict_stream if "interval" in manifest else predict_datapath
+    return predict(manifest, megahertz)
+
+
+def predict_stream(manifest: Mapping[str, Any], megahertz: float | None) -> StreamCycles:
+    cycles, interval = manifest["cycles"], manifest["interval"]
+    layers = tuple(
+        StageCycles(
+            call["layer"],
+            call["kernel"],
+            call["macs"],
+            call["lanes"],
+            call["start"],
+            call["cycles"],
+            call["cycles"] / interval,
+            call["macs"] / (call["lanes"] * call["cycles"]),
+        )
+        for call in manifest["calls"]
+    )
+    return StreamCycles(
+        target=manifest["target"],
+        lanes=manifest["lanes"],
+        cycles=cycles,
+        predicted=cycles,
+        interval=interval,
+        predicted_interval=interval,
+        macs=manifest["macs"],
+        utilisation=manifest["utilisation"],
+        megahertz=megahertz,
+        microseconds=megahertz and cycles / megahertz,
+        interval_microseconds=megahertz and interval / megahertz,
+        layers=layers,
+    )
+
+
+def predict_datapath(manifest: Mapping[str, Any], megahertz: float | None) -> Cycles:
     lanes, cycles = manifest["lanes"], manifest["cycles"]
     layers = tuple(
         LayerCycles(

@@ -73,8 +73,10 @@ def compile_model(
     threads: options.Threads = 1,
     precision: options.Precision = "f32",
     tune: options.Tune = False,
+    style: options.ChipStyle = None,
     lanes: options.ChipLanes = None,
     device: options.ChipDevice = None,
+    interval: options.ChipInterval = None,
     mhz: options.ChipClock = None,
     width: options.Width = None,
     macs: options.Macs = None,
@@ -104,7 +106,7 @@ def compile_model(
 
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         states = parse_states(state or [])
-        goal, latency = take_goal(target, lanes, latency, mhz, device)
+        goal, latency = take_goal(target, lanes, latency, mhz, device, interval, style)
         request = driver.make_request(
             model,
             target,
@@ -120,6 +122,7 @@ def compile_model(
             tune=tune,
             lanes=lanes,
             goal=goal,
+            style=style,
         )
         recipe = make_recipe(
             request,
@@ -324,7 +327,7 @@ def bench(
 ) -> None:
     with reporting(as_json):
         from s2c import report
-        from s2c.bench import CALLS, Cycles
+        from s2c.bench import CALLS, Cycles, StreamCycles
         from s2c.bench import bench as measure
         from s2c.silicon.cycles import describe_cycles
 
@@ -345,10 +348,10 @@ def bench(
             result = measure(folder, calls or CALLS, mhz)
         if as_json:
             typer.echo(report.to_json(result))
+        elif isinstance(result, Cycles | StreamCycles):
+            report.show(*describe_cycles(result))
         else:
-            report.show(
-                *(describe_cycles(result) if isinstance(result, Cycles) else report.describe_bench(result))
-            )
+            report.show(*report.describe_bench(result))
 
 
 def bench_determinism(

@@ -18,6 +18,7 @@ from s2c.cost import constant_bytes
 from s2c.emit.c_family import emit_source
 from s2c.emit.text import identifier
 from s2c.emit.verilog import emit_verilog
+from s2c.emit.verilog_stream import emit_stream
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
@@ -30,8 +31,12 @@ from s2c.plan import run as run_plan
 from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
 from s2c.silicon.choice import Goal, choose_lanes
-from s2c.silicon.refusals import refuse_flags, refuse_name, refuse_states
+from s2c.silicon.folding import fold
+from s2c.silicon.refusals import DATAPATH, STREAM, refuse_flags, refuse_name, refuse_states
 from s2c.silicon.schedule import Schedule, make_schedule, refuse_long
+from s2c.silicon.stream import Stream, make_stream
+from s2c.silicon.stream_cost import stream_lanes
+from s2c.silicon.stream_text import stream_text
 from s2c.silicon.text import schedule_text
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
@@ -62,8 +67,9 @@ class Request:
     pairs inputs with the outputs that give their values in the next call, last_states so many at the end.
     reproducible: floats give the same bits on every x86-64 and 64-bit Arm processor. threads: that may share
     the work. precision: of contractions' operands, one of PRECISIONS. choices: of kernels and tiles, instead
-    of the cost model's; tune: find them by timing. lanes: of a chip that multiply at once; None for others.
-    goal: what lanes are chosen for, instead of these.
+    of the cost model's; tune: find them by timing. style: of a chip, one of STYLES; None for others. lanes:
+    that multiply at once, of a stream at most, or None for as many as it takes without being asked. goal:
+    what lanes are chosen for, instead of these.
     """
 
     model: Path
@@ -81,12 +87,13 @@ class Request:
     tune: bool = False
     lanes: int | None = None
     goal: Goal | None = None
+    style: str | None = None
 
     def digest(self) -> str:
         """SHA-256 of the flags."""
         states = (sorted(self.states.items()), self.last_states)
         program = (self.cc, self.reproducible, self.threads, self.precision, choices_text(self.choices))
-        machine = (self.target.features, self.target.vectors, self.lanes, self.goal)
+        machine = (self.target.features, self.target.vectors, self.lanes, self.goal, self.style)
         flags = (self.target.name, machine, self.name, sorted(self.dims.items()), states, program)
         hasher = hashlib.sha256(repr(flags).encode())
         for name in sorted(self.consts):
@@ -106,7 +113,8 @@ class Compilation:
     reference: Graph
     plan: Plan
     bounds: tuple[check.AccumulatorBound, ...]
-    schedule: Schedule | None = None  # of a chip
+    schedule: Schedule | None = None  # of a chip that is one datapath
+    stream: Stream | None = None  # of one that is a pipeline
 
 
 def make_request(
@@ -125,15 +133,18 @@ def make_request(
     tune: bool = False,
     lanes: int | None = None,
     goal: Goal | None = None,
+    style: str | None = None,
 ) -> Request:
     path = Path(model)
     chosen = load_target(target)
     if chosen.is_chip:
-        refuse_flags(chosen, lanes, reproducible, threads, precision, tune)
-        lanes = chosen.lanes if lanes is None else lanes
-    elif lanes is not None:
-        do = "leave it out, or compile for asic"
-        raise error("--lanes", "a target that is a chip", f"{target}, which is none", do)
+        style = DATAPATH if style is None else style
+        refuse_flags(chosen, lanes, reproducible, threads, precision, tune, style)
+        lanes = chosen.lanes if lanes is None and style == DATAPATH else lanes
+    for flag, value in {} if chosen.is_chip else {"--lanes": lanes, "--style": style}.items():
+        if value is not None:
+            do = "leave it out, or compile for asic"
+            raise error(flag, "a target that is a chip", f"{target}, which is none", do)
     if reproducible and precision != "f32":
         do = "leave one of them out"
         raise error("--reproducible", "sums that every processor can repeat", f"--precision {precision}", do)
@@ -166,6 +177,7 @@ def make_request(
         tune,
         lanes,
         goal,
+        style,
     )
 
 
@@ -231,24 +243,48 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
         refuse_states(request.target, graph)
     plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
     request = with_lanes(request, plan)
-    schedule = make_schedule(plan, request.lanes) if request.lanes is not None else None
-    if schedule is not None:
-        refuse_long(schedule)
+    chip = make_chip(request, plan)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
-    if dump is not None and schedule is not None:
-        write_dump(dump, "91_schedule.txt", schedule_text(schedule))
+    if dump is not None and chip is not None:
+        write_dump(dump, "91_schedule.txt", chip_text(chip))
     if checked:
         check_plan(reference, plan)
     refuse_large(request, plan)
-    return Compilation(request, source, reference, plan, bounds, schedule)
+    schedule = chip if isinstance(chip, Schedule) else None
+    stream = chip if isinstance(chip, Stream) else None
+    return Compilation(request, source, reference, plan, bounds, schedule, stream)
 
 
 def with_lanes(request: Request, plan: Plan) -> Request:
     """With lanes in the place of the goal that they are chosen for."""
     if request.goal is None:
         return request
-    return replace(request, lanes=choose_lanes(plan, request.goal), goal=None)
+    return replace(request, lanes=choose_lanes(plan, request.goal, request.style or DATAPATH), goal=None)
+
+
+def make_chip(request: Request, plan: Plan) -> Schedule | Stream | None:
+    """None for targets that are none. Raises CompileError."""
+    if request.style == STREAM:
+        stream = make_stream(plan, fold(plan, request.lanes))
+        refuse_long(stream_lanes(stream), stream.cycles)
+        return stream
+    if request.lanes is None:
+        return None
+    schedule = make_schedule(plan, request.lanes)
+    refuse_long(request.lanes, schedule.cycles)
+    return schedule
+
+
+def emit_chip(chip: Schedule | Stream, name: str, title: str) -> dict[str, str]:
+    """The text of each file of hardware, by its name."""
+    if isinstance(chip, Stream):
+        return emit_stream(chip, name, title)
+    return emit_verilog(chip, name, title)
+
+
+def chip_text(chip: Schedule | Stream) -> str:
+    return stream_text(chip) if isinstance(chip, Stream) else schedule_text(chip)
 
 
 def refuse_large(request: Request, plan: Plan) -> None:
@@ -386,11 +422,10 @@ def stage_text(request: Request, stage: str) -> str:
     if stage == "plan":
         return str(plan)
     target = request.target
-    lanes = with_lanes(request, plan).lanes
-    if lanes is not None:
-        schedule = make_schedule(plan, lanes)
+    chip = make_chip(with_lanes(request, plan), plan)
+    if chip is not None:
         if stage == "schedule":
-            return schedule_text(schedule)
-        return emit_verilog(schedule, request.name, request.name)[f"{request.name}.v"]
+            return chip_text(chip)
+        return emit_chip(chip, request.name, request.name)[f"{request.name}.v"]
     checked, reproducible = target.checks_processor, request.reproducible
     return emit_source(plan, request.name, request.name, target.language, checked, reproducible)

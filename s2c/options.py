@@ -48,9 +48,21 @@ Threads = Annotated[
     int,
     typer.Option(metavar="N", min=1, max=64, help="Threads that share the calls which are large enough."),
 ]
+ChipStyle = Annotated[
+    str | None,
+    typer.Option(
+        "--style",
+        metavar="S",
+        help="Of a chip: datapath, by default, which all layers share, or stream, a pipeline of layers.",
+    ),
+]
 ChipLanes = Annotated[
     int | None,
-    typer.Option("--lanes", metavar="P", help="Of a chip: products at once, a power of two. Default: 8."),
+    typer.Option(
+        "--lanes",
+        metavar="P",
+        help="Of a chip: products at once, a power of two, default 8; of a stream, at most, default 64.",
+    ),
 ]
 Megahertz = Annotated[
     float | None, typer.Option("--mhz", metavar="F", help="A chip's clock, to turn cycles into microseconds.")
@@ -162,8 +174,13 @@ ChipDevice = Annotated[
     str | None,
     typer.Option("--device", metavar="NAME", help="Choose --lanes so that a chip fits ecp5-25k or ecp5-85k."),
 ]
+ChipInterval = Annotated[
+    str | None,
+    typer.Option("--interval", metavar="T", help="Choose --lanes so that a stream gives a result so often."),
+]
 ChipClock = Annotated[
-    float | None, typer.Option("--mhz", metavar="F", help="A chip's clock for --latency. Default: 100.")
+    float | None,
+    typer.Option("--mhz", metavar="F", help="A chip's clock for --latency, --interval. Default: 100."),
 ]
 
 # what a chip is synthesised for

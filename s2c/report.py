@@ -183,6 +183,7 @@ def size(count: int | None) -> str:
 
 def describe_artifact(manifest: Mapping[str, Any]) -> Group:
     arena, bound = manifest["arena_bytes"], manifest["arena_lower_bound"]
+    is_stream = "interval" in manifest
     facts = {
         "ops": describe_ops(manifest["ops"]),
         "calls": f"{len(manifest['calls'])}, of {len(manifest['kernels'])} kernels",
@@ -190,7 +191,7 @@ def describe_artifact(manifest: Mapping[str, Any]) -> Group:
         "in matmul": f"{manifest['matmul_share']:.1%} of the MACs",
         "parameters": f"{manifest['parameters']:,}",
         **({} if "cycles" in manifest else {"ROM": size(manifest["rom_bytes"])}),
-        "arena": f"{size(arena)} (no plan needs less than {bound:,})",
+        **({} if is_stream else {"arena": f"{size(arena)} (no plan needs less than {bound:,})"}),
         **(chip_facts(manifest) if "cycles" in manifest else {"stack": size(manifest["stack_bytes"])}),
     }
     return make_facts(f"{manifest['name']} for {manifest['target']}", facts)
@@ -199,10 +200,19 @@ def describe_artifact(manifest: Mapping[str, Any]) -> Group:
 def chip_facts(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Code and stack, which the manifest notes too, are those of the model in C."""
     bits = ", ".join(f"{name} {count:,}" for name, count in manifest["rom_bits"].items())
-    return {
+    used = f"{manifest['lanes']}, of which {manifest['utilisation']:.1%} are in use"
+    facts = {
         "ROM": f"{sum(manifest['rom_bits'].values()):,} bits: {bits}",
-        "lanes": f"{manifest['lanes']}, of which {manifest['utilisation']:.1%} are in use",
+        "lanes": used,
         "cycles": f"{manifest['cycles']:,}, whatever the input",
+    }
+    if "interval" not in manifest:
+        return facts
+    return {
+        **facts,
+        "rings": f"{size(manifest['ring_bytes'])}, between {len(manifest['calls'])} stages",
+        "lanes": f"{used} where inputs come without a pause",
+        "interval": f"a result every {manifest['interval']:,} cycles",
     }
 
 
@@ -302,7 +312,8 @@ def describe_outputs(
             )
             tables.append(describe_values(name, tensor, values))
     keys = [key for key in ("instructions", "nanoseconds", "stack_bytes") if key in counters[0]]
-    keys = ["cycles"] if "cycles" in counters[0] else keys  # the others are about a chip's model
+    if "cycles" in counters[0]:  # the others are about a chip's model
+        keys = [key for key in ("cycles", "interval") if key in counters[0]]
     tables.append(make_facts("", {key: describe_range([each[key] for each in counters]) for key in keys}))
     if len(counters) > SHOWN_INFERENCES:
         tables.append(

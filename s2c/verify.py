@@ -190,6 +190,7 @@ def recompile(folder: Path, manifest: Mapping[str, Any]) -> Compilation:
         flags["precision"],
         read_choices(flags["choices"]),
         lanes=flags.get("lanes"),
+        style=flags.get("style"),
     )
     return compile_model(request)
 

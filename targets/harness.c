@@ -52,6 +52,9 @@ static unsigned char *s2c_run_stack;
 #ifdef S2C_CYCLES
 static unsigned long s2c_cycles; /* of the chip that the net is a model of, in the last run */
 #endif
+#ifdef S2C_INTERVAL
+static unsigned long s2c_interval; /* the same, between two results */
+#endif
 
 /* Reading a clock uses the stack as well: the net runs so far below that the clock never reaches its part. */
 S2C_HARNESS static void s2c_run(void)
@@ -168,6 +171,10 @@ S2C_HARNESS static void s2c_counters(s2c_size stack_bytes, s2c_size repeat, cons
     s2c_text(", \"cycles\": ");
     s2c_number(s2c_cycles);
 #endif
+#ifdef S2C_INTERVAL
+    s2c_text(", \"interval\": ");
+    s2c_number(s2c_interval);
+#endif
 #ifdef S2C_CLOCK
     s2c_text(repeat > 1u ? ", \"nanoseconds\": [" : ", \"nanoseconds\": ");
     for (s2c_size n = 0; n < repeat; n++) {
@@ -221,6 +228,12 @@ S2C_HARNESS int s2c_serve(s2c_size repeat, unsigned long *times)
         if (ended != 0) {
             return ended - 1;
         }
+#ifdef S2C_INTERVAL
+        /* Many runs, so only with the first inputs, unless it is not the same with all of them. */
+        if (s2c_interval == 0) {
+            s2c_interval = (unsigned long)S2C_INTERVAL(s2c_arena);
+        }
+#endif
 #if defined(S2C_TEAM)
         /* The stack is that of a run alone; what comes out is the team's. */
         s2c_copy_arena(s2c_kept, s2c_arena);

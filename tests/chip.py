@@ -63,7 +63,8 @@ class Chip:
             _, address, value = self.late.pop(0)
             self.memory[address] = value
 
-    def bytes_of(self, front: Front, step: Step, cycle: int, count: int) -> np.ndarray:
+    def bytes_of(self, front: Front, step: Step, cycle: int, count: int, index: int) -> np.ndarray:
+        """index: of the step within its tile."""
         self.arrive(cycle)
         found = np.zeros(count, np.int64)
         for at in range(count):
@@ -81,7 +82,7 @@ class Chip:
         index = 0
         for step in walk(front, LONG):
             index = 0 if step.is_first else index + 1
-            x = self.bytes_of(front, step, start + step.cycle, lanes)
+            x = self.bytes_of(front, step, start + step.cycle, lanes, index)
             product = self.product(front, step, x, index)
             if step.is_first:
                 total = product

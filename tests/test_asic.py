@@ -31,7 +31,7 @@ from s2c.ir import Graph, Node, Quant
 from s2c.ops import make
 from s2c.program import read_manifest
 from s2c.readers.graph_file import write_graph
-from s2c.silicon.claims import compare_simulation, cycles_claim, simulation_claim, simulation_failures
+from s2c.silicon.claims import compare_simulation, cycles_claim, simulation_claims, simulation_failures
 from s2c.silicon.schedule import Schedule, make_schedule
 from s2c.silicon.simulators import SIMULATORS, Simulation, Simulator
 from s2c.verify import verify
@@ -247,7 +247,7 @@ def test_another_count_of_cycles_fails() -> None:
         {"cycles": 9}, [Run("a", True, counters={"cycles": 9}), Run("b", True, counters={"cycles": 8})]
     )
     assert claim.failures == ("input 'b': 8, and 9 are predicted",)
-    simulated = Simulation([b"\1", b"\2"], [9, 8])
+    simulated = Simulation([b"\1", b"\2"], [9, 8], [9])
     assert simulation_failures(["a", "b"], [b"\1", b"\1"], simulated, 9) == [
         "input 'b': other outputs than the oracle's",
         "input 'b': 8 cycles, and 9 are predicted",
@@ -256,7 +256,7 @@ def test_another_count_of_cycles_fails() -> None:
 
 def test_simulators_that_are_missing_are_named(artifact: Path) -> None:
     absent = Simulator(("no-such-tool",), "apt install it", lambda *_: [], lambda *_: [], 1.0, 1)
-    claim = simulation_claim(artifact, read_manifest(artifact), odd_net(), [], "icarus", absent)
+    (claim,) = simulation_claims(artifact, read_manifest(artifact), odd_net(), [], "icarus", absent)
     reason = "Verilog: not simulated by icarus, which is not installed: apt install it"
     assert (claim.status, claim.unproved) == ("unproved", (reason,))
 
@@ -267,7 +267,7 @@ def test_simulators_that_are_missing_are_named(artifact: Path) -> None:
         ("echo one >&2; echo no make; exit 3", "unproved", ("status 3 of sh -c", "one; no make")),
         ("echo 1234 5", "unproved", ("status 0 of sh -c", "1234 5")),
         ("sleep 60", "unproved", ("too slow: 1 s were up before the first of 2 inputs was done",)),
-        ("echo result 00 7", "failed", ()),
+        ("echo result 00 7 0", "failed", ()),
     ],
 )
 def test_simulators_that_do_not_work_prove_nothing(
@@ -277,13 +277,13 @@ def test_simulators_that_do_not_work_prove_nothing(
     broken = Simulator(("sh",), "", lambda *_: ["sh", "-c", script], lambda *_: [], 1e9, 1)
     graph = odd_net()
     inputs = list(adversarial_inputs(graph).items())[:2]
-    claim = simulation_claim(artifact, read_manifest(artifact), graph, inputs, "icarus", broken)
+    (claim,) = simulation_claims(artifact, read_manifest(artifact), graph, inputs, "icarus", broken)
     assert claim.status == status
     assert all(word in claim.unproved[0] for word in words)
 
 
 def test_what_was_simulated_in_time_counts() -> None:
-    found = Simulation([b"\1"], [9], "60 s were up")
+    found = Simulation([b"\1"], [9], [], "60 s were up")
     claim = compare_simulation("Verilog in icarus", ["a", "b"], [b"\1", b"\2"], found, 9)
     evidence = "1 of 2 inputs, then 60 s were up, outputs equal to the bit, cycles as predicted"
     assert (claim.status, claim.evidence) == ("tested", evidence)

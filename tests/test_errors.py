@@ -34,9 +34,11 @@ from s2c.plan import make_plan
 from s2c.program import BUILD
 from s2c.silicon.choice import Goal, choose_lanes, make_goal, take_goal
 from s2c.silicon.devices import DEVICES, find_commands, load_device
+from s2c.silicon.folding import fold
 from s2c.silicon.memory import refuse_too_many_bits
 from s2c.silicon.refusals import refuse_states
 from s2c.silicon.schedule import make_schedule, refuse_long
+from s2c.silicon.stream import make_stream
 from s2c.silicon.survey import survey
 from s2c.state import keep_states, last_pairs
 from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
@@ -489,6 +491,14 @@ def _(folder: Path) -> object:
 
 @row(
     "silicon/refusals.py:refuse_flags",
+    "--style: wanted one of datapath, stream, found streams; name one of these",
+)
+def _(folder: Path) -> object:
+    return driver.make_request("net.tflite", "asic", style="streams", lanes=3)
+
+
+@row(
+    "silicon/refusals.py:refuse_flags",
     "--reproducible: wanted floats, whose bits it is about, found asic, which is a chip; leave it out\n"
     "--threads: wanted a program that threads can share, found asic, which is a chip; leave it out\n"
     "--precision: wanted floats, whose bits it is about, found asic, which is a chip; leave it out\n"
@@ -608,13 +618,13 @@ def _(folder: Path) -> object:
     "host",
 )
 def _(folder: Path) -> object:
-    schedule = make_schedule(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), 8)
-    return refuse_long(replace(schedule, cycles=1 << 31))
+    return refuse_long(8, 1 << 31)
 
 
 @row(
     "silicon/choice.py:make_goal",
-    "--mhz: wanted a --latency that it turns into cycles, found none; add --latency, or leave it out",
+    "--mhz: wanted a --latency or --interval that it turns into cycles, found none; add one of them, or "
+    "leave it out",
 )
 def _(folder: Path) -> object:
     return make_goal(None, None, 50.0, "ecp5-25k")
@@ -630,6 +640,15 @@ def _(folder: Path) -> object:
 
 @row(
     "silicon/choice.py:make_goal",
+    "--interval: wanted a pipeline, which begins with the next input before it is done with one, found "
+    "--style datapath; add --style stream, or ask for a --latency",
+)
+def _(folder: Path) -> object:
+    return make_goal(None, None, None, None, "20us")
+
+
+@row(
+    "silicon/choice.py:load_estimated",
     "--device ice40-up5k: wanted an ECP5, for which the cost model knows what a chip takes, found Lattice "
     "iCE40 UltraPlus 5K, SG48; give --lanes, and see what s2c synth says",
 )
@@ -647,15 +666,6 @@ def _(folder: Path) -> object:
 
 @row(
     "silicon/choice.py:choose_lanes",
-    "--latency: wanted 0.3 us or less at 10 MHz, found 1.9 us with 32 lanes, the fastest that fits; allow "
-    "more time, a higher --mhz, or take a smaller net",
-)
-def _(folder: Path) -> object:
-    return choose_lanes(plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(0.3, 10.0, None))
-
-
-@row(
-    "silicon/choice.py:choose_lanes",
     "--device tiny: wanted a chip of one lane that fits, found about 417 logic of 400; take a larger device, "
     "or a smaller net",
 )
@@ -665,6 +675,68 @@ def _(folder: Path) -> object:
     return choose_lanes(
         plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y"))), Goal(None, 1.0, device)
     )
+
+
+@row(
+    "silicon/choice.py:misses",
+    "--latency: wanted 2 us or less at 1 MHz, found 21 us with 0 lanes, the fastest that fits; allow more "
+    "time, a higher --mhz, or take a smaller net\n"
+    "--interval: wanted 1 us or less at 1 MHz, found 3 us with 0 lanes, the fastest that fits; allow more "
+    "time, a higher --mhz, or take a smaller net",
+)
+def _(folder: Path) -> object:
+    plan = plan_for_chip(single(relu(tensor("x", 3, quant=QUANT), "y")))
+    return choose_lanes(plan, Goal(2.0, 1.0, None, 1.0), "stream")
+
+
+# streams
+
+
+@row(
+    "silicon/folding.py:choose_fold",
+    "--lanes: wanted at least 2 for a pipeline, one for each layer that multiplies, found 1; give as many, "
+    "or take --style datapath",
+)
+def _(folder: Path) -> object:
+    layer = int8_dense(0.01, np.ones((2, 2), np.int8), 0)
+    plan = plan_for_chip(single(replace(layer, inputs=(layer,)), *layer.inputs))
+    return fold(plan, 1)
+
+
+def streamed(node: Node, *inputs: Node) -> object:
+    plan = plan_for_chip(single(node, *inputs))
+    return make_stream(plan, [8] * len(plan.calls))
+
+
+@row(
+    "silicon/stream_stages.py:gather",
+    "layer: wanted a movement that a stage can do, byte after byte of what it gives, with no more than a "
+    "border, found one with gaps; take --style datapath",
+)
+def _(folder: Path) -> object:
+    x = image(2, QUANT)
+    return streamed(make("pad", (x,), "layer", pads=((0, 0), (0, 0), (1, 0), (0, 1)), value=0), x)
+
+
+@row(
+    "silicon/stream_stages.py:insert",
+    "layer: wanted results that a layer writes as a whole, for a pipeline of stages, found one that is "
+    "written into another; take --style datapath",
+)
+def _(folder: Path) -> object:
+    x = image(2, QUANT)
+    return streamed(make("concat", (x, relu(x, "y")), "layer", axis=3), x)
+
+
+@row(
+    "silicon/stream_stages.py:find_sources",
+    "x: wanted outputs that a layer computes, for a pipeline of stages, found an input; take --style "
+    "datapath",
+)
+def _(folder: Path) -> object:
+    x = tensor("x", 3, quant=QUANT)
+    plan = plan_for_chip(Graph((x,), (x, relu(x, "y"))))
+    return make_stream(plan, [1])
 
 
 @row(

@@ -33,6 +33,7 @@ from s2c.target import load_target
 
 SOURCES = Path(__file__).parent / "silicon"
 CYCLES = 1200
+INTERVAL = 500  # where it is a pipeline
 FLIP_FLOPS = 67  # of small.v: 33 with a reset, 10 more with an enable, and a product and a value without both
 MEMORY_BITS = (1024 + 2048) * 8
 
@@ -74,6 +75,8 @@ def test_ecp5(chip: Path) -> None:
     old = chip / "small.ecp5-25k"
     old.mkdir()
     (old / RESULT).touch()  # so it may be replaced
+    manifest = json.loads((chip / "small.json").read_text())
+    (chip / "small.json").write_text(json.dumps(manifest | {"interval": INTERVAL, "ring_bytes": 1024}))
     result = json.loads(synth(chip, "--device", "ecp5-25k", "--mhz", "50", "--json").stdout)
     wanted = {"flip_flops": FLIP_FLOPS, "multipliers": 1, "block_rams": 2, "lut_rams": 0, "memory_bits": 0}
     assert {name: result[name] for name in wanted} == wanted
@@ -81,6 +84,8 @@ def test_ecp5(chip: Path) -> None:
     assert result["logic"] == result["luts"] + 2 * result["carries"]
     assert 50 < result["frequency_mhz"] < 200
     assert result["microseconds"] == pytest.approx(CYCLES / result["frequency_mhz"])
+    assert result["interval"] == INTERVAL
+    assert result["interval_microseconds"] == pytest.approx(INTERVAL / result["frequency_mhz"])
     assert Path(result["bitstream"]).stat().st_size > 100_000
     logs = ["ecppack.log", "nextpnr-ecp5.log", "yosys.log"]
     assert sorted(result["logs"]) == [str(old / name) for name in logs]

@@ -27,12 +27,15 @@ from s2c.silicon.devices import load_device
 from s2c.silicon.synthesis import synthesise_artifact
 
 BUILT = ROOT / "build" / "silicon" / "devices"
-ROWS: tuple[tuple[str, int, str], ...] = (
-    ("mlp", 8, "ecp5-25k"),
-    ("digits", 8, "ecp5-25k"),
-    ("kws", 8, "ecp5-25k"),
-    ("ad01", 8, "ecp5-85k"),
-    ("ad01", 64, "ecp5-85k"),
+ROWS: tuple[tuple[str, str, int, str], ...] = (
+    ("mlp", "datapath", 8, "ecp5-25k"),
+    ("mlp", "stream", 10, "ecp5-25k"),
+    ("mlp", "stream", 40, "ecp5-85k"),
+    ("digits", "datapath", 8, "ecp5-25k"),
+    ("kws", "datapath", 8, "ecp5-25k"),
+    ("kws", "stream", 42, "ecp5-85k"),
+    ("ad01", "datapath", 8, "ecp5-85k"),
+    ("ad01", "datapath", 64, "ecp5-85k"),
 )
 TITLES = {"mlp": "MLP 64-32-10", "digits": "digits (demo)"}
 SEED = 64
@@ -42,10 +45,14 @@ MLP_SCALES = (0.0625, 0.03, 0.12)  # of what goes into its layers, and of the re
 
 @dataclass(frozen=True)
 class Row:
+    """interval: of a stream, cycles from one result to the next."""
+
     net: str
+    style: str
     lanes: int
     device: str
     cycles: int
+    interval: int | None
     luts: int
     carries: int
     flip_flops: int
@@ -70,32 +77,35 @@ def layer(source: np.random.Generator, outputs: int, inputs: int, scale: float) 
     return {"weight": weight, "bias": bias, "weight_scale": np.array([scale], np.float32)}
 
 
-def compile_net(net: str, lanes: int, folder: Path) -> None:
+def compile_net(net: str, style: str, lanes: int, folder: Path) -> None:
+    flags = {"target": "asic", "style": style, "lanes": lanes, "name": net}
     if net == "mlp":
         path = folder.parent / "mlp.s2c"
         write_graph(path, make_mlp())
-        program = s2c.compile(path, target="asic", lanes=lanes, name=net)
+        program = s2c.compile(path, **flags)
     elif net == "digits":
         model, data = ROOT / "demo" / "digits.onnx", ROOT / "demo" / "digits_train.npz"
-        program = s2c.compile(model, target="asic", lanes=lanes, name=net, int8=True, data=data)
+        program = s2c.compile(model, **flags, int8=True, data=data)
     else:
-        program = s2c.compile(DATA / "mlperf_tiny" / NETS[net], target="asic", lanes=lanes, name=net)
+        program = s2c.compile(DATA / "mlperf_tiny" / NETS[net], **flags)
     with program:
         program.save(folder)
 
 
-def measure(net: str, lanes: int, device: str) -> Row:
+def measure(net: str, style: str, lanes: int, device: str) -> Row:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "chip"
-        compile_net(net, lanes, folder)
+        compile_net(net, style, lanes, folder)
         found = synthesise_artifact(folder, load_device(device), None, None, None, print)
         assert found.frequency_mhz is not None
         assert found.bitstream is not None and Path(found.bitstream).stat().st_size > 0
     return Row(
         net=net,
+        style=style,
         lanes=lanes,
         device=device,
         cycles=found.cycles,
+        interval=found.interval,
         luts=found.luts,
         carries=found.carries,
         flip_flops=found.flip_flops,
@@ -107,16 +117,17 @@ def measure(net: str, lanes: int, device: str) -> Row:
 
 def make_table(rows: Sequence[Row]) -> str:
     resources = ("LUT4", "carry", "flip-flops", "multipliers", "block RAM")
-    header = ("net", "by", "device", "cycles", *resources, "MHz", "µs")
+    header = ("net", "by", "device", "cycles", *resources, "MHz", "µs", "a result every, µs")
     cells = [
         (
             TITLES.get(row.net, row.net),
-            f"s2c, {row.lanes} lanes",
+            f"s2c, {row.lanes} lanes" + (", stream" if row.style == "stream" else ""),
             row.device,
             f"{row.cycles:,}",
             *(f"{getattr(row, name):,}" for name in RESOURCES),
             f"{row.frequency_mhz:.0f}",
             f"{row.cycles / row.frequency_mhz:,.1f}",
+            "-" if row.interval is None else f"{row.interval / row.frequency_mhz:,.1f}",
         )
         for row in rows
     ]
@@ -124,9 +135,12 @@ def make_table(rows: Sequence[Row]) -> str:
     names = ("net", "title", "device", "cycles", *RESOURCES)
     for peer in peers["chips"]:
         cells.append(
-            (*(show(peer.get(name)) for name in names), show(peer.get("mhz")), show(peer.get("microseconds")))
+            tuple(show(peer.get(name)) for name in (*names, "mhz", "microseconds", "interval_microseconds"))
         )
-    text = "Placed and routed by nextpnr at speed grade 6, with a bitstream. " + peers["note"]
+    text = (
+        "Placed and routed by nextpnr at speed grade 6, with a bitstream. µs: of one inference alone; "
+        "a stream gives results more often, where inputs come without a pause. " + peers["note"]
+    )
     return markdown(header, cells) + caption(text)
 
 
@@ -136,18 +150,24 @@ def show(value: str | float | None) -> str:
     return value if isinstance(value, str) else f"{value:,}"
 
 
+def place(net: str, style: str, lanes: int, device: str) -> Path:
+    return BUILT / f"{net}_{style}_{lanes}_{device}.json"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--nets", default="mlp,digits,kws,ad01", metavar="LIST")
+    parser.add_argument("--styles", default="datapath,stream", metavar="LIST")
     parser.add_argument("--tables", action="store_true", help="measure nothing: the rows that are there")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md, too")
     given = parser.parse_args()
     BUILT.mkdir(parents=True, exist_ok=True)
-    for net, lanes, device in [] if given.tables else ROWS:
-        if net in given.nets.split(","):
-            row = measure(net, lanes, device)
-            (BUILT / f"{net}_{lanes}_{device}.json").write_text(json.dumps(asdict(row), indent=1) + "\n")
-    paths = [BUILT / f"{net}_{lanes}_{device}.json" for net, lanes, device in ROWS]
+    styles, nets = given.styles.split(","), given.nets.split(",")
+    for row in [] if given.tables else ROWS:
+        if row[0] in nets and row[1] in styles:
+            found = json.dumps(asdict(measure(*row)), indent=1)
+            place(*row).write_text(found + "\n", encoding="utf-8")
+    paths = [place(*row) for row in ROWS]
     text = make_table([Row(**json.loads(path.read_text())) for path in paths if path.exists()])
     print(text)
     if given.readme:

@@ -1,6 +1,8 @@
-// Runs a chip under Verilator: FILE RUNS INPUT_BYTES OUTPUT_BYTES LIMIT STALL. FILE holds the inputs of all runs. Of each run a line:
-// `result`, its outputs, in hexadecimals, and its cycles: from the one that takes the last byte up to the one in which it is no longer
-// busy. LIMIT: cycles of a run behind which it has failed, and is the last. STALL: bytes come and go only now and then.
+// Runs a chip under Verilator: FILE RUNS INPUT_BYTES OUTPUT_BYTES LIMIT STALL STREAM. FILE holds the inputs of all runs. Of each run a
+// line: `result`, its outputs, in hexadecimals, its cycles: from the one that takes the last byte up to the one in which it is no longer
+// busy; and those since the last byte of the result before, or 0. LIMIT: cycles of a run behind which it has failed, and is the last.
+// STALL: bytes come and go only now and then. STREAM: the next run's bytes come at once, and not only when the outputs are there: then
+// the first number says nothing.
 #include "Vchip.h"
 #include "verilated.h"
 #include <cstdio>
@@ -23,67 +25,80 @@ struct Bench {
         chip.eval();
         now++;
     }
+
+    void restart()
+    {
+        chip.reset = 1;
+        for (int cycle = 0; cycle < 4; cycle++) {
+            step();
+        }
+        chip.reset = 0;
+    }
+};
+
+// From the cycle that takes a run's last byte up to the one in which the chip is no longer busy.
+struct Stopwatch {
+    long cycles = 0;
+    bool running = false;
+
+    void start()
+    {
+        cycles = 1;
+        running = true;
+    }
+
+    void see(bool busy)
+    {
+        running = running && busy;
+        cycles += running;
+    }
 };
 
 } // namespace
 
 int main(int count, char **words)
 {
-    if (count < 7) {
+    if (count < 8) {
         return 2;
     }
-    const int runs = std::atoi(words[2]);
-    const int input_bytes = std::atoi(words[3]);
-    const int output_bytes = std::atoi(words[4]);
-    const long limit = std::atol(words[5]);
-    const bool stall = std::atoi(words[6]) != 0;
-    std::vector<unsigned char> input(input_bytes);
+    const long runs = std::atol(words[2]), input_bytes = std::atol(words[3]), output_bytes = std::atol(words[4]);
+    const unsigned long limit = std::atol(words[5]);
+    const bool stall = std::atoi(words[6]) != 0, stream = std::atoi(words[7]) != 0;
+    std::vector<unsigned char> input(runs * input_bytes);
     std::FILE *file = std::fopen(words[1], "rb");
-    if (file == nullptr) {
+    if (file == nullptr || std::fread(input.data(), 1, input.size(), file) != input.size()) {
         return 2;
-    }
-    Bench bench;
-    bench.chip.reset = 1;
-    for (int cycle = 0; cycle < 4; cycle++) {
-        bench.step();
-    }
-    bench.chip.reset = 0;
-    for (int run = 0; run < runs; run++) {
-        if (std::fread(input.data(), 1, input.size(), file) != input.size()) {
-            return 2;
-        }
-        const unsigned long began = bench.now;
-        for (int given = 0; given < input_bytes && bench.now - began < (unsigned long)limit;) {
-            bench.chip.in_valid = !stall || bench.now % 3 == 0;
-            bench.chip.in_data = input[given];
-            bench.chip.eval();
-            given += bench.chip.in_valid && bench.chip.in_ready;
-            bench.step();
-        }
-        bench.chip.in_valid = 0;
-        bench.chip.eval();
-        long cycles = 1;
-        for (; bench.chip.busy && cycles < limit; cycles++) {
-            bench.step();
-        }
-        int taken = 0;
-        std::printf("result ");
-        while (taken < output_bytes && bench.now - began < 3 * (unsigned long)limit) {
-            bench.chip.out_ready = !stall || bench.now % 3 == 1;
-            bench.chip.eval();
-            if (bench.chip.out_valid && bench.chip.out_ready) {
-                std::printf("%02x", bench.chip.out_data);
-                taken++;
-            }
-            bench.step();
-        }
-        bench.chip.out_ready = 0;
-        std::printf(" %ld\n", cycles);
-        std::fflush(stdout);
-        if (taken < output_bytes) {
-            break;
-        }
     }
     std::fclose(file);
+    Bench bench;
+    Stopwatch watch;
+    bench.restart();
+    unsigned long began = bench.now, before = 0;
+    long given = 0, taken = 0, done = 0;
+    while (done < runs && bench.now - began < limit) {
+        const long allowed = (stream ? runs : done + 1) * input_bytes;
+        bench.chip.in_valid = given < allowed && (!stall || bench.now % 3 == 0);
+        bench.chip.in_data = given < allowed ? input[given] : 0;
+        bench.chip.out_ready = !stall || bench.now % 3 == 1;
+        bench.chip.eval();
+        watch.see(bench.chip.busy);
+        if (bench.chip.in_valid && bench.chip.in_ready && ++given % input_bytes == 0) {
+            watch.start();
+        }
+        if (bench.chip.out_valid && bench.chip.out_ready) {
+            std::printf(taken == 0 ? "result %02x" : "%02x", bench.chip.out_data);
+            if (++taken == output_bytes) {
+                std::printf(" %ld %ld\n", watch.cycles, done == 0 ? 0 : (long)(bench.now - before));
+                std::fflush(stdout);
+                before = began = bench.now;
+                taken = 0;
+                done++;
+            }
+        }
+        bench.step();
+    }
+    if (done < runs) {
+        std::printf("%s %ld 0\n", taken == 0 ? "result " : "", watch.cycles);
+    }
     return 0;
 }

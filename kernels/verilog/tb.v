@@ -1,7 +1,9 @@
 /* Feeds the chip with runs of inputs from a file of hexadecimals, one byte a line, and prints of each run a line: `result`, its
-   outputs, in hexadecimals, and its cycles: from the one that takes the last byte up to the one in which it is no longer busy.
+   outputs, in hexadecimals, its cycles: from the one that takes the last byte up to the one in which it is no longer busy; and those
+   since the last byte of the result before, or 0.
    +inputs=FILE +runs=N; +limit=N: cycles of a run, input and output among them, after which it ends with what there is; +stall:
-   bytes come and go only now and then. */
+   bytes come and go only now and then; +stream: the next run's bytes come at once, and not only when the outputs are there: then
+   the first number says nothing. */
 `default_nettype none
 
 module s2c_chip_tb;
@@ -36,6 +38,8 @@ module s2c_chip_tb;
     integer runs = 1;
     integer done = 0;
     integer given = 0;
+    integer fed = 0;
+    integer before = 0;
     integer taken = 0;
     integer cycle = 0;
     integer now = 0;
@@ -43,6 +47,7 @@ module s2c_chip_tb;
     integer left = 0;
     reg [7:0] read = 0;
     reg stall = 0;
+    reg stream = 0;
     reg counting = 0;
 
     always #1 clock = ~clock;
@@ -53,6 +58,7 @@ module s2c_chip_tb;
         if ($value$plusargs("limit=%d", limit) == 0) limit = 1 << 30;
         left = limit;
         if ($test$plusargs("stall") != 0) stall = 1;
+        if ($test$plusargs("stream") != 0) stream = 1;
         file = $fopen(path, "r");
     end
 
@@ -64,6 +70,8 @@ module s2c_chip_tb;
         if (given == INPUT_BYTES & in_valid & in_ready) begin
             counting <= 1;
             cycle <= 1;
+            fed = fed + 1;
+            if (stream & fed < runs) given = 0;
         end else if (counting & busy) cycle <= cycle + 1;
         else counting <= 0;
 
@@ -82,11 +90,12 @@ module s2c_chip_tb;
             $write("%h", out_data);
             taken = taken + 1;
             if (taken == OUTPUT_BYTES) begin
-                $write(" %0d\n", cycle);
+                $write(" %0d %0d\n", cycle, done == 0 ? 0 : now - before);
                 $fflush;
+                before = now;
                 left = limit;
                 taken = 0;
-                given = 0;
+                if (~stream) given = 0;
                 done = done + 1;
                 if (done == runs) $finish;
             end
@@ -95,7 +104,7 @@ module s2c_chip_tb;
         left = left - 1;
         if (left < 0) begin
             if (taken == 0) $write("result ");
-            $write(" %0d\n", cycle);
+            $write(" %0d 0\n", cycle);
             $finish;
         end
     end

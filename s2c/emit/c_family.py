@@ -38,9 +38,15 @@ class Specialisation:
 
 
 def emit_header(
-    plan: Plan, name: str, title: str, checks_processor: bool = False, counts_cycles: bool = False
+    plan: Plan,
+    name: str,
+    title: str,
+    checks_processor: bool = False,
+    counts_cycles: bool = False,
+    counts_interval: bool = False,
 ) -> str:
-    """checks_processor: with <name>_supported; counts_cycles: with <name>_cycles."""
+    """checks_processor: with <name>_supported; counts_cycles, counts_interval: with <name>_cycles and
+    <name>_interval."""
     upper = name.upper()
     lines = [
         f"/* {title} */",
@@ -70,6 +76,7 @@ def emit_header(
         *(STAGES.format(name=name, upper=upper, **team_size(plan)).splitlines() if plan.stages else ()),
         *(SUPPORTED.format(name=name).splitlines() if checks_processor else ()),
         *(CYCLES.format(name=name).splitlines() if counts_cycles else ()),
+        *(INTERVAL.format(name=name).splitlines() if counts_interval else ()),
         "",
         "#ifdef __cplusplus",
         "}",
@@ -90,6 +97,13 @@ int32_t {name}_supported(void);
 CYCLES = """
 /* A run, too: the cycles that the chip takes for it, always as many. */
 int32_t {name}_cycles(void *arena);
+"""
+
+
+INTERVAL = """
+/* Many runs without a pause, of these inputs and others: the cycles of the chip from one result to the next,
+   or 0 where one is not what a run gives alone. Inputs stay; outputs are not written. */
+int32_t {name}_interval(void *arena);
 """
 
 

@@ -25,7 +25,11 @@ class Golden:
 
 
 def emit_net_header(
-    plan: Plan, name: str, checks_processor: bool = False, counts_cycles: bool = False
+    plan: Plan,
+    name: str,
+    checks_processor: bool = False,
+    counts_cycles: bool = False,
+    counts_interval: bool = False,
 ) -> str:
     """net.h, through which a target's harness finds the net; it lies one folder below <name>.h, which may
     be net.h too.
@@ -39,6 +43,7 @@ def emit_net_header(
     team = TEAM.format(name=name) if plan.stages else ""
     supported = f"#define S2C_SUPPORTED {name}_supported\n" if checks_processor else ""
     cycles = f"#define S2C_CYCLES {name}_cycles\n" if counts_cycles else ""
+    cycles += f"#define S2C_INTERVAL {name}_interval\n" if counts_interval else ""
     reset = f"#define S2C_RESET {name}_reset\n" if plan.states else ""
     return (
         f'#include "../{name}.h"\n'

@@ -58,7 +58,6 @@ def sizes(schedule: Schedule, arrays: dict[str, np.ndarray], has_softmax: bool) 
         "S2C_RESULTS": schedule.lanes.results,
         "S2C_LOOPS": max(1, *(len(each.front.loops) for each in schedule.instructions), 1),
         "S2C_ARENA": schedule.plan.arena_bytes,
-        "S2C_UNIFORM": int(schedule.roms.is_uniform),
         "S2C_ENTRY": CTYPES[tables.dtype.name],
         **({"S2C_SOFTMAX_CYCLES(size)": f"(3 * (size) + {SOFTMAX_ROW})"} if has_softmax else {}),
     }

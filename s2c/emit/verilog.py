@@ -11,6 +11,7 @@ from s2c.emit.verilog_chip import PAGE, Chip
 from s2c.emit.verilog_front import arena, control, walker
 from s2c.emit.verilog_text import CLOCKED, Parameters, instance, literal, wire
 from s2c.emit.verilog_units import units_text
+from s2c.plan import Plan
 from s2c.resources import folder
 from s2c.silicon.datapath import unsigned_bits
 from s2c.silicon.fields import Field
@@ -43,28 +44,35 @@ def emit_verilog(schedule: Schedule, name: str, title: str, page: int = PAGE) ->
     two."""
     chip = Chip(schedule, name, page)
     notes = {"front": front_layers(schedule), "back": back_layers(schedule)}
-    files = {
-        f"{name}.{rom}.hex": hexadecimals(words, width, notes.get(rom, ()))
+    return {**rom_files(chip, notes), **text_files("\n".join(body(chip)), name, title, schedule.plan)}
+
+
+def rom_files(chip: Chip, notes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """notes: beside the words of a ROM."""
+    return {
+        f"{chip.name}.{rom}.hex": hexadecimals(words, width, notes.get(rom, ()))
         for rom, (words, width) in chip.files.items()
     }
-    inner = "\n".join([*body(chip), "endmodule", ""])
-    modules = [rename_modules(read_module(each), name) for each in module_names(inner)]
-    files[f"{name}.v"] = "\n".join(
-        [
-            f"/* {comment_text(title)} */",
-            ONE_FILE,
-            "`default_nettype none",
-            "",
-            f"module {name} (\n{PORTS});",
-            rename_modules(inner, name),
-            *modules,
-            "`default_nettype wire",
-            "",
-        ]
-    )
-    for suffix in ("axi", "tb"):
-        files[f"{name}.{suffix}.v"] = fill(read_module(suffix), chip)
-    return files
+
+
+def text_files(inner: str, name: str, title: str, plan: Plan, own: Sequence[str] = ()) -> dict[str, str]:
+    """NAME.v, whose top module holds `inner`, with the modules that it needs, its wrapper and its test bench.
+    own: modules of this chip alone."""
+    text = "\n".join([inner, "endmodule", "", *own])
+    modules = [rename_modules(read_module(each), name) for each in module_names(text)]
+    lines = [
+        f"/* {comment_text(title)} */",
+        ONE_FILE,
+        "`default_nettype none",
+        "",
+        f"module {name} (\n{PORTS});",
+        rename_modules(text, name),
+        *modules,
+        "`default_nettype wire",
+        "",
+    ]
+    files = {f"{name}.{suffix}.v": fill(read_module(suffix), name, plan) for suffix in ("axi", "tb")}
+    return {f"{name}.v": "\n".join(lines), **files}
 
 
 def read_module(name: str) -> str:
@@ -77,11 +85,12 @@ def rename_modules(text: str, name: str) -> str:
 
 
 def module_names(text: str) -> list[str]:
-    """Of the modules that it instantiates, and of those that they do, sorted."""
+    """Of the modules that it instantiates but does not define, and of those that they do, sorted."""
     found: set[str] = set()
+    defined = set(re.findall(r"^module s2c_(\w+)", text, re.MULTILINE))
     texts = [text]
     while texts:
-        new = set(re.findall(r"^\s*s2c_(\w+) (?:#\(|\w+ \()", texts.pop(), re.MULTILINE)) - found
+        new = set(re.findall(r"^\s*s2c_(\w+) (?:#\(|\w+ \()", texts.pop(), re.MULTILINE)) - found - defined
         found |= new
         texts += [read_module(each) for each in new]
     return sorted(found)
@@ -106,15 +115,15 @@ def back_layers(schedule: Schedule) -> list[str]:
     return [*inputs, *(each.layer for each in schedule.instructions if each.back is not None)]
 
 
-def fill(text: str, chip: Chip) -> str:
-    inputs, outputs = find_transfers(chip.schedule.plan)
+def fill(text: str, chip: str, plan: Plan) -> str:
+    inputs, outputs = find_transfers(plan)
     values = {
         "s2c_INPUT_BYTES": sum(each.size for each in inputs),
         "s2c_OUTPUT_BYTES": sum(each.size for each in outputs),
     }
     for name, value in values.items():
         text = text.replace(name, str(value))
-    return text.replace("s2c_chip", chip.name)
+    return text.replace("s2c_chip", chip)
 
 
 def body(chip: Chip) -> list[str]:
@@ -126,13 +135,17 @@ def body(chip: Chip) -> list[str]:
         back_half(chip),
         UNUSED,
     ]
-    used = {word for part in rest for line in part for word in re.findall(r"\w+", line)}
+    used = words_of(line for part in rest for line in part)
     parts = [
         program(chip, "front", chip.front, "fetch", used),
         program(chip, "back", chip.back, "take", used),
         *rest,
     ]
     return [line for part in parts for line in ("", *part)]
+
+
+def words_of(lines: Iterable[str]) -> set[str]:
+    return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
 def program(

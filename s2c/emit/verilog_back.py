@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from s2c.emit.verilog_chip import DRAINED, Chip
 from s2c.emit.verilog_front import later
 from s2c.emit.verilog_text import CLOCKED, Parameters, delay, instance, part, wire
@@ -12,18 +14,21 @@ REQUANTIZED = 9  # cycles from a tile's draining to its bytes
 
 
 def back_half(chip: Chip) -> list[str]:
-    results = chip.schedule.lanes.results
+    return [*requantize(chip), *writer(chip)]
+
+
+def requantize(chip: Chip) -> list[str]:
+    """All but the writer."""
     return [
         wire(1, "begins", "beat", "tile_end", "row_end"),
         wire(chip.back["params"].width, "params_word"),
-        wire(chip.widths.result * results, "results"),
-        wire(8 * results, "values"),
+        wire(chip.widths.result * chip.schedule.lanes.results, "results"),
+        wire(8 * chip.results, "values"),
         *beats(chip),
         *drain(chip),
         *params(chip),
         *requantizers(chip),
         *delay(3, REQUANTIZED, "{beat, tile_end, row_end}", "beat_9"),
-        *writer(chip),
     ]
 
 
@@ -78,7 +83,7 @@ def drain(chip: Chip) -> list[str]:
 def params(chip: Chip) -> list[str]:
     if not chip.layout.result:
         return []
-    width = chip.layout.result * chip.schedule.lanes.results
+    width = chip.layout.result * chip.results
     address = chip.address("params")
     sizes: Parameters = {"WIDTH": width, "ADDRESS": address, **chip.pages("params")}
     word = part("params_word", chip.back["params"].width, address)
@@ -87,7 +92,7 @@ def params(chip: Chip) -> list[str]:
 
 
 def requantizers(chip: Chip) -> list[str]:
-    return [line for at in range(chip.schedule.lanes.results) for line in requantizer(chip, at)]
+    return [line for at in range(chip.results) for line in requantizer(chip, at)]
 
 
 def requantizer(chip: Chip, at: int) -> list[str]:
@@ -130,25 +135,33 @@ def scale(chip: Chip, at: int) -> dict[str, str]:
 
 
 def writer(chip: Chip) -> list[str]:
-    sizes: Parameters = {
-        "RESULTS": chip.schedule.lanes.results,
-        "COUNT": chip.sizes.count,
-        "ADDRESS": chip.sizes.address,
-        "COLUMNS": chip.back["columns"].width,
-    }
     ports = {
-        "clock": "clock",
         "load": "take",
         "next_output": "back_next_output",
         "next_columns": "back_next_columns",
-        **{each: f"back_held_{each}" for each in ("columns", "skip", "take")},
-        "beat": "beat_9[2]",
-        "tile_end": "beat_9[1]",
-        "row_end": "beat_9[0]",
-        "results": "values",
+        "skip": "back_held_skip",
         **{each: each for each in ("accept", "in_data", "single")},
         "address": "results_address",
         "count": "results_count",
         "bytes": "results_bytes",
     }
-    return instance("writer", "writer", sizes, ports)
+    return write(chip, chip.sizes.address, ports)
+
+
+def write(chip: Chip, address: int, ports: Mapping[str, str]) -> list[str]:
+    """ports: of the writer, those of the results aside. address: bits."""
+    sizes: Parameters = {
+        "RESULTS": chip.results,
+        "COUNT": chip.sizes.count,
+        "ADDRESS": address,
+        "COLUMNS": chip.back["columns"].width,
+    }
+    results = {
+        "clock": "clock",
+        **{each: f"back_held_{each}" for each in ("columns", "take")},
+        "beat": "beat_9[2]",
+        "tile_end": "beat_9[1]",
+        "row_end": "beat_9[0]",
+        "results": "values",
+    }
+    return instance("writer", "writer", sizes, {**results, **ports})

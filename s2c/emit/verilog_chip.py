@@ -30,15 +30,26 @@ def program_rom(fields: Iterable[Field]) -> tuple[list[int], int]:
 
 @dataclass(frozen=True)
 class Chip:
-    """page: words of its ROMs' pages, a power of two"""
+    """page: words of its ROMs' pages, a power of two. stage: sizes of one of a stream, which neither receives
+    nor sends."""
 
     schedule: Schedule
     name: str
     page: int = PAGE
+    stage: Sizes | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.stage is None
+
+    @property
+    def results(self) -> int:
+        """That are requantized at once."""
+        return int(self.schedule.roms.bias.shape[1])
 
     @cached_property
     def sizes(self) -> Sizes:
-        return find_sizes(self.schedule)
+        return self.stage or find_sizes(self.schedule)
 
     @cached_property
     def widths(self) -> Widths:
@@ -54,11 +65,11 @@ class Chip:
 
     @cached_property
     def front(self) -> Mapping[str, Field]:
-        return {each.name: each for each in front_fields(self.schedule, self.sizes)}
+        return {each.name: each for each in front_fields(self.schedule, self.sizes, self.is_whole)}
 
     @cached_property
     def back(self) -> Mapping[str, Field]:
-        return {each.name: each for each in back_fields(self.schedule, self.sizes)}
+        return {each.name: each for each in back_fields(self.schedule, self.sizes, self.is_whole)}
 
     @cached_property
     def units(self) -> set[Unit]:
@@ -96,12 +107,14 @@ class Chip:
     def roms(self) -> Mapping[str, tuple[list[int], int]]:
         """Words and their width, by the part of the file's name that says what they are."""
         roms, lanes = self.schedule.roms, self.schedule.lanes
-        found = {"front": program_rom(self.front.values()), "back": program_rom(self.back.values())}
+        found: dict[str, tuple[list[int], int]] = {}
+        if self.is_whole:
+            found = {"front": program_rom(self.front.values()), "back": program_rom(self.back.values())}
         if self.has_weights:
             words = [join_bits([(int(each), 8) for each in word]) for word in roms.weights]
             found["weights"] = (words, 8 * lanes.count)
         if self.layout.result:
-            found["params"] = (param_words(self.schedule), self.layout.result * lanes.results)
+            found["params"] = (param_words(self.schedule), self.layout.result * self.results)
         if Unit.TABLE in self.units:
             found["tables"] = (roms.tables.reshape(-1).tolist(), self.entry)
         if Unit.SOFTMAX in self.units:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from s2c.emit.verilog_chip import DRAINED, Chip
 from s2c.emit.verilog_text import CLOCKED, Parameters, delay, instance, literal, together, wire
 from s2c.silicon.datapath import unsigned_bits
@@ -19,34 +21,19 @@ def later(chip: Chip, name: str, cycles: int) -> tuple[list[str], str]:
 
 def control(chip: Chip) -> list[str]:
     """Who may go on: the front half, what comes in, what goes out."""
-    bits = [chip.front[f"count_{level}"].width for level in range(chip.loops)]
-    counts: Parameters = {
-        "WIDTH": sum(bits),
-        "LOOPS": chip.loops,
-        "BITS": f"{8 * len(bits)}'h{join_bits([(each, 8) for each in bits]):x}",
-    }
     lines = [
         wire(1, "start", "running", "step", "compute", "softmax_run", "softmax_last", "sending"),
         wire(1, "first", "last", "opens", "pause", "enable", "occupied", "accept", "single"),
         wire(chip.loops, "at_end", "advance"),
         wire(chip.word, "word"),
     ]
-    loops = {
-        "clock": "clock",
-        "load": "fetch",
-        "step": "step",
-        "next_counts": together(chip.front, "front_next", "count", chip.loops),
-        "counts": together(chip.front, "front_held", "count", chip.loops),
-        "at_end": "at_end",
-        "advance": "advance",
-    }
     sender = ("running", "sending", "out_ready", "out_valid", "occupied", "pause", "enable")
     receiver = ("occupied", "in_valid", "single", "in_ready", "accept", "take", "start")
     return [
         *lines,
         *delay(3, DRAINED, "{compute, first, last}", "step_5"),
         *delay(1, DRAINED, "opens", "opens_5"),
-        *instance("loops", "loops", counts, loops),
+        *loop_counters(chip),
         *sequencer(chip),
         *instance("sender", "sender", {}, {**CLOCKED, **{each: each for each in sender}}),
         *instance(
@@ -61,6 +48,25 @@ def control(chip: Chip) -> list[str]:
             },
         ),
     ]
+
+
+def loop_counters(chip: Chip) -> list[str]:
+    bits = [chip.front[f"count_{level}"].width for level in range(chip.loops)]
+    counts: Parameters = {
+        "WIDTH": sum(bits),
+        "LOOPS": chip.loops,
+        "BITS": f"{8 * len(bits)}'h{join_bits([(each, 8) for each in bits]):x}",
+    }
+    loops = {
+        "clock": "clock",
+        "load": "fetch",
+        "step": "step",
+        "next_counts": together(chip.front, "front_next", "count", chip.loops),
+        "counts": together(chip.front, "front_held", "count", chip.loops),
+        "at_end": "at_end",
+        "advance": "advance",
+    }
+    return instance("loops", "loops", counts, loops)
 
 
 def sequencer(chip: Chip) -> list[str]:
@@ -175,24 +181,9 @@ def no_softmax(chip: Chip) -> list[str]:
 
 
 def softmax(chip: Chip) -> list[str]:
-    front = chip.front
-    sizes: Parameters = {
-        "ADDRESS": chip.sizes.address,
-        "ROWS": front["softmax_rows"].width,
-        "SIZE": front["softmax_size"].width,
-        "RESULTS": chip.schedule.lanes.results,
-        "COUNT": chip.sizes.count,
-        "NUMBER": front["softmax_number"].width,
-        "INDEX": chip.address("powers"),
-        **chip.pages("powers"),
-    }
-    fields = {each: f"front_held_softmax_{each}" for each in ("source", "target", "rows", "size", "number")}
     ports = {
-        **CLOCKED,
-        "run": "softmax_run",
-        **fields,
-        "x": "x[7:0]",
-        "last": "softmax_last",
+        "source": "front_held_softmax_source",
+        "target": "front_held_softmax_target",
         "other_read_address": "walk_address",
         "read_address": "read_address",
         "other_write_address": "results_address",
@@ -202,4 +193,22 @@ def softmax(chip: Chip) -> list[str]:
         "count": "write_count",
         "bytes": "write_bytes",
     }
-    return instance("softmax_i8", "softmax", sizes, ports)
+    return softmax_unit(chip, chip.sizes.address, chip.schedule.lanes.results, ports)
+
+
+def softmax_unit(chip: Chip, address: int, results: int, ports: Mapping[str, str]) -> list[str]:
+    """ports: its addresses, and what it writes. address: bits. results: that are written at once."""
+    front = chip.front
+    sizes: Parameters = {
+        "ADDRESS": address,
+        "ROWS": front["softmax_rows"].width,
+        "SIZE": front["softmax_size"].width,
+        "RESULTS": results,
+        "COUNT": chip.sizes.count,
+        "NUMBER": front["softmax_number"].width,
+        "INDEX": chip.address("powers"),
+        **chip.pages("powers"),
+    }
+    fields = {each: f"front_held_softmax_{each}" for each in ("rows", "size", "number")}
+    same = {**CLOCKED, "run": "softmax_run", **fields, "x": "x[7:0]", "last": "softmax_last"}
+    return instance("softmax_i8", "softmax", sizes, {**same, **ports})

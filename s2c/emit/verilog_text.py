@@ -23,9 +23,9 @@ def together(fields: Mapping[str, Field], prefix: str, name: str, count: int) ->
     return "{" + ", ".join(f"{prefix}_{name}_{each}" for each in reversed(range(count))) + "}"
 
 
-def delay(width: int, cycles: int, source: str, target: str) -> list[str]:
+def delay(width: int, cycles: int, source: str, target: str, reset: str = "reset") -> list[str]:
     parameters = {"WIDTH": width, "CYCLES": cycles}
-    ports = {**CLOCKED, "early": source, "late": target}
+    ports = {"clock": "clock", "reset": reset, "early": source, "late": target}
     return [wire(width, target), *instance("delay", f"delay_{target}", parameters, ports)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ BLOCKS = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 PAGE = 2048  # words of a deep ROM that lie in blocks of their own
 LEAST_BLOCK = 32  # words; smaller memories are logic
 MULTIPLIER = 18  # bits, signed
+Shape = tuple[int, int]  # of a memory: bits of a word, and words
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ def estimate(schedule: Schedule) -> Estimate:
     wide = find_widths(schedule).shifted > MULTIPLIER
     logic = BASE + LANE * lanes + RESULT * results + SOFTMAX * has_softmax
     logic += (BYTE * read if read > 1 else 0) + PADDED_BYTE * read * is_padded
-    logic += int(
-        sum(PAGE_BIT * width * ((words - 1) // PAGE) for width, words in memories(schedule) if words)
-    )
+    logic += paged_logic(memories(schedule))
     return Estimate(
         logic=logic,
         multipliers=lanes + results * (4 if wide else 2) + 4 * has_softmax,
@@ -49,16 +49,25 @@ def estimate(schedule: Schedule) -> Estimate:
     )
 
 
-def memories(schedule: Schedule) -> list[tuple[int, int]]:
-    """Bits of a word, and words, of each."""
-    roms, sizes = schedule.roms, find_sizes(schedule)
+def paged_logic(shapes: Sequence[Shape]) -> int:
+    """What joins the pages of deep memories."""
+    return int(sum(PAGE_BIT * width * ((words - 1) // PAGE) for width, words in shapes if words))
+
+
+def memories(schedule: Schedule) -> list[Shape]:
+    sizes = find_sizes(schedule)
+    return [*rom_shapes(schedule), *[(8, sizes.rows)] * sizes.read]
+
+
+def rom_shapes(schedule: Schedule) -> list[Shape]:
+    """Of weights, parameters, tables and powers; those that a net has not are of no words."""
+    roms = schedule.roms
     params = [roms.bias] if roms.is_uniform else [roms.bias, roms.multiplier, roms.shift]
     return [
         (8 * roms.weights.shape[1], len(roms.weights)),
         (sum(map(bits, params)) * schedule.lanes.results, len(roms.bias)),
         *[(bits(roms.tables), roms.tables.size)] * schedule.lanes.results,
         (bits(roms.powers), roms.powers.size),
-        *[(8, sizes.rows)] * sizes.read,
     ]
 
 

@@ -14,10 +14,10 @@ from s2c.silicon.sizes import Sizes, find_transfers
 CYCLE_BITS = 3  # of a tile's draining
 
 
-def back_fields(schedule: Schedule, sizes: Sizes) -> list[Field]:
-    """Of a word for each input, which is received byte by byte, then of the instructions that have a back
-    half."""
-    inputs, _ = find_transfers(schedule.plan)
+def back_fields(schedule: Schedule, sizes: Sizes, is_whole: bool = True) -> list[Field]:
+    """Of a whole chip, of a word for each input, which is received byte by byte; then of the instructions
+    that have a back half."""
+    inputs = find_transfers(schedule.plan)[0] if is_whole else ()
     calls = [each.back for each in schedule.instructions if each.back is not None]
     backs: list[Back | None] = [*(None for _ in inputs), *calls]
 

@@ -25,9 +25,12 @@ def chip_claims(
 ) -> list[Claim]:
     """graph: that the outputs must equal. runs: of the model, on the inputs."""
     simulations = [
-        simulation_claim(folder, manifest, graph, inputs, name, each) for name, each in SIMULATORS.items()
+        claim
+        for name, each in SIMULATORS.items()
+        for claim in simulation_claims(folder, manifest, graph, inputs, name, each)
     ]
-    return [cycles_claim(manifest, runs), *simulations]
+    intervals = [interval_claim(manifest, runs)] if "interval" in manifest else []
+    return [cycles_claim(manifest, runs), *intervals, *simulations]
 
 
 def cycles_claim(manifest: Mapping[str, Any], runs: Sequence[Run]) -> Claim:
@@ -46,60 +49,127 @@ def cycles_claim(manifest: Mapping[str, Any], runs: Sequence[Run]) -> Claim:
     return make_claim("one cycle count", "proved", evidence, failures)
 
 
-def simulation_claim(
+def interval_claim(manifest: Mapping[str, Any], runs: Sequence[Run]) -> Claim:
+    """Of a pipeline: the model feeds frames without a pause, and compares what they give with what each gives
+    alone."""
+    predicted = manifest["interval"]
+    counts = [(run.name, run.counters["interval"]) for run in runs if run.counters][:1]
+    failures = [
+        f"input {name!r}: "
+        + (f"{count:,}, and {predicted:,} are predicted" if count else "a frame gives other bytes than alone")
+        for name, count in counts
+        if count != predicted
+    ]
+    evidence = f"a result every {predicted:,} cycles by the schedule; the model "
+    evidence += "does not keep to it" if failures else "counts as many, with frames that differ"
+    return make_claim("one interval", "proved", evidence, failures)
+
+
+def simulation_claims(
     folder: Path, manifest: Mapping[str, Any], graph: Graph, inputs: Named, name: str, simulator: Simulator
+) -> list[Claim]:
+    """One on each input alone; of a pipeline, one on inputs without a pause, too."""
+    with tempfile.TemporaryDirectory(prefix="s2c-") as work:
+
+        def claim(is_stream: bool) -> Claim:
+            return simulation_claim(folder, manifest, graph, inputs, name, simulator, Path(work), is_stream)
+
+        return [claim(is_stream) for is_stream in ((False, True) if "interval" in manifest else (False,))]
+
+
+def simulation_claim(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    graph: Graph,
+    inputs: Named,
+    name: str,
+    simulator: Simulator,
+    work: Path,
+    is_stream: bool = False,
 ) -> Claim:
-    """On as many inputs as SECONDS allow, adversarial ones first."""
-    title, cycles = f"Verilog in {name}", manifest["cycles"]
+    """On as many inputs as SECONDS allow, adversarial ones first. is_stream: without a pause."""
+    title, predicted = f"Verilog in {name}", manifest["interval" if is_stream else "cycles"]
+    title += ", without a pause" if is_stream else ""
     missing = simulator.missing()
     if missing is not None:
         reason = f"Verilog: not simulated by {name}, which is not installed: {missing}"
         return make_claim(title, "tested", "not simulated", unproved=[reason])
-    chosen = list(reversed(inputs))[: simulator.count_inputs(SECONDS, cycles, manifest["lanes"])]
-    if not chosen:
+    cycles = manifest["cycles"]
+    chosen = list(reversed(inputs))[: simulator.count_inputs(SECONDS, predicted, *all_lanes(manifest))]
+    if len(chosen) < needed(is_stream):
         reason = f"Verilog: not simulated by {name}: an inference of {cycles:,} cycles takes it too long"
         return make_claim(title, "tested", "not simulated", unproved=[reason])
     wanted = [raw(oracle.run(graph, *arrays)) for _, arrays in chosen]
     data = [raw(arrays) for _, arrays in chosen]
     limit = 2 * (cycles + len(data[0]) + len(wanted[0])) + WAITING
-    with tempfile.TemporaryDirectory(prefix="s2c-") as work:
-        try:
-            found = simulator.simulate(
-                folder, manifest["name"], Path(work), data, len(wanted[0]), seconds=STOPPED, limit=limit
-            )
-        except SimulationError as problem:
-            reason = f"Verilog: not simulated by {name}: {problem}"
-            return make_claim(title, "tested", "not simulated", unproved=[reason])
-    return compare_simulation(title, [each for each, _ in chosen], wanted, found, cycles)
+    try:
+        found = simulator.simulate(
+            folder,
+            manifest["name"],
+            work,
+            data,
+            len(wanted[0]),
+            seconds=STOPPED,
+            limit=limit,
+            stream=is_stream,
+        )
+    except SimulationError as problem:
+        reason = f"Verilog: not simulated by {name}: {problem}"
+        return make_claim(title, "tested", "not simulated", unproved=[reason])
+    return compare_simulation(title, [each for each, _ in chosen], wanted, found, predicted, is_stream)
+
+
+def needed(is_stream: bool) -> int:
+    """Inputs that show something: an interval lies between two."""
+    return 2 if is_stream else 1
+
+
+def all_lanes(manifest: Mapping[str, Any]) -> list[int]:
+    """Of a datapath, or of each stage of a pipeline."""
+    is_stream = "interval" in manifest
+    return [call["lanes"] for call in manifest["calls"]] if is_stream else [manifest["lanes"]]
 
 
 def compare_simulation(
-    title: str, names: Sequence[str], wanted: Sequence[bytes], found: Simulation, cycles: int
+    title: str,
+    names: Sequence[str],
+    wanted: Sequence[bytes],
+    found: Simulation,
+    predicted: int,
+    is_stream: bool = False,
 ) -> Claim:
     """Of the inputs that were simulated; where that is none, nothing is claimed."""
-    failures = simulation_failures(names, wanted, found, cycles)
+    failures = simulation_failures(names, wanted, found, predicted, is_stream)
     done = len(found.outputs)
-    if not done:
-        reason = f"{title}: too slow: {found.ended} before the first of {len(names)} inputs was done"
+    if done < needed(is_stream):
+        nth = "second" if is_stream else "first"
+        reason = f"{title}: too slow: {found.ended} before the {nth} of {len(names)} inputs was done"
         return make_claim(title, "tested", "not simulated", unproved=[reason])
+    counted = "intervals" if is_stream else "cycles"
     evidence = (
         f"{done} of {len(names)} inputs, then {found.ended}, " if found.ended else f"{len(names)} inputs, "
-    ) + ("not all equal" if failures else "outputs equal to the bit, cycles as predicted")
+    ) + ("not all equal" if failures else f"outputs equal to the bit, {counted} as predicted")
     return make_claim(title, "tested", evidence, failures)
 
 
 def simulation_failures(
-    names: Sequence[str], wanted: Sequence[bytes], found: Simulation, cycles: int
+    names: Sequence[str],
+    wanted: Sequence[bytes],
+    found: Simulation,
+    predicted: int,
+    is_stream: bool = False,
 ) -> list[str]:
-    """Of those that were simulated, the first ones."""
+    """Of those that were simulated, the first ones. predicted: cycles of each, or between two that came
+    without a pause."""
     done = len(found.outputs)
-    rows = zip(names[:done], wanted[:done], found.outputs, found.cycles, strict=True)
+    counts = [predicted, *found.intervals] if is_stream else found.cycles
+    rows = zip(names[:done], wanted[:done], found.outputs, counts, strict=True)
     failures = []
     for name, outputs, own, count in rows:
         if own != outputs:
             failures.append(f"input {name!r}: other outputs than the oracle's")
-        if count != cycles:
-            failures.append(f"input {name!r}: {count:,} cycles, and {cycles:,} are predicted")
+        if count != predicted:
+            failures.append(f"input {name!r}: {count:,} cycles, and {predicted:,} are predicted")
     return failures
 
 

@@ -30,12 +30,17 @@ def schedule_contraction(
 ) -> tuple[Front, Back]:
     """Of a matmul, with or without a window before it."""
     groups, columns = int(call.params["groups"]), int(call.params["columns"])
-    depth = int(call.params["depth"])
-    has_window = "kernel_height" in call.params
-    geometry = window_of(call.params) if has_window else rows_of(int(call.params["rows"]), groups * depth)
+    geometry = geometry_of(call)
     if groups == geometry.channels and columns == 1:
         return schedule_channelwise(call, geometry, lanes, weights, params)
     return schedule_dense(call, geometry, groups, columns, lanes, weights, params)
+
+
+def geometry_of(call: Call) -> Geometry:
+    """Of a matmul's windows, which are its rows where it has none."""
+    if "kernel_height" in call.params:
+        return window_of(call.params)
+    return rows_of(int(call.params["rows"]), int(call.params["groups"]) * int(call.params["depth"]))
 
 
 def schedule_dense(

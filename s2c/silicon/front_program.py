@@ -14,8 +14,19 @@ from s2c.silicon.sizes import Sizes, find_transfers
 COMPUTED = (Unit.MULTIPLY, Unit.MOST, Unit.TABLE)
 
 
-def front_fields(schedule: Schedule, sizes: Sizes) -> list[Field]:
-    """Of the instructions, then of a word for each output, which is sent byte by byte."""
+def front_fields(schedule: Schedule, sizes: Sizes, is_whole: bool = True) -> list[Field]:
+    """Of the instructions, then, of a whole chip, of a word for each output, which is sent byte by byte."""
+    fronts = [*(each.front for each in schedule.instructions), *(send_outputs(schedule) if is_whole else ())]
+    depth = max(1, *(len(each.loops) for each in fronts))
+    return [
+        *call_fields(fronts, sizes, schedule),
+        *(each for level in range(depth) for each in loop_fields(fronts, level, sizes)),
+        *padding_fields(fronts, sizes, depth),
+        *softmax_fields(fronts, sizes),
+    ]
+
+
+def send_outputs(schedule: Schedule) -> list[Front]:
     _, outputs = find_transfers(schedule.plan)
     sent = [
         Front(
@@ -24,14 +35,7 @@ def front_fields(schedule: Schedule, sizes: Sizes) -> list[Field]:
         for each in outputs
     ]
     sent[0] = replace(sent[0], wait=schedule.finish)
-    fronts = [*(each.front for each in schedule.instructions), *sent]
-    depth = max(1, *(len(each.loops) for each in fronts))
-    return [
-        *call_fields(fronts, sizes, schedule),
-        *(each for level in range(depth) for each in loop_fields(fronts, level, sizes)),
-        *padding_fields(fronts, sizes, depth),
-        *softmax_fields(fronts, sizes),
-    ]
+    return sent
 
 
 def call_fields(fronts: Sequence[Front], sizes: Sizes, schedule: Schedule) -> list[Field]:

@@ -7,6 +7,8 @@ from s2c.ir import Graph
 from s2c.silicon.datapath import make_lanes
 from s2c.target import Target
 
+DATAPATH, STREAM = STYLES = ("datapath", "stream")
+
 # Of Verilog and SystemVerilog, which some tools read Verilog as; those that C, too, reserves are left out.
 RESERVED = frozenset(
     (
@@ -40,9 +42,16 @@ def refuse_name(name: str) -> None:
 
 
 def refuse_flags(
-    target: Target, lanes: int | None, reproducible: bool, threads: int, precision: str, tune: bool
+    target: Target,
+    lanes: int | None,
+    reproducible: bool,
+    threads: int,
+    precision: str,
+    tune: bool,
+    style: str = DATAPATH,
 ) -> None:
-    """Raises CompileError with every flag that means nothing for hardware, and lanes that cannot be built."""
+    """Raises CompileError with every flag that means nothing for hardware, and lanes that cannot be built: a
+    pipeline shares any number of them out."""
     problems: list[Problem] = []
     given = {
         "--reproducible": ("floats, whose bits it is about", reproducible),
@@ -53,7 +62,9 @@ def refuse_flags(
     for flag, (wanted, is_given) in given.items():
         if is_given:
             problems.append(Problem(flag, wanted, f"{target.name}, which is a chip", "leave it out"))
-    if lanes is not None:
+    if style not in STYLES:
+        problems.append(Problem("--style", f"one of {', '.join(STYLES)}", style, "name one of these"))
+    if lanes is not None and style == DATAPATH:
         try:
             make_lanes(lanes)
         except CompileError as problem:

@@ -30,10 +30,14 @@ def resource_row(result: Synthesis, resource: str) -> tuple[str, str, str, str]:
 
 def facts(result: Synthesis) -> dict[str, str]:
     shown = {"cycles": f"{result.cycles:,}"}
+    if result.interval is not None:
+        shown["interval"] = f"{result.interval:,} cycles"
     if result.frequency_mhz is not None:
         shown["frequency"] = f"{result.frequency_mhz:.1f} MHz at most, after routing"
     if result.microseconds is not None:
         shown["one inference"] = f"{result.microseconds:,.2f} µs at that frequency"
+    if result.interval_microseconds is not None:
+        shown["one result in"] = f"{result.interval_microseconds:,.2f} µs, where inputs come without a pause"
     if result.area is not None:
         shown["cell area"] = f"{result.area:,.1f} in the liberty file's unit, without memories"
     if result.delay_ns is not None:

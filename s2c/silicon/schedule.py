@@ -51,26 +51,27 @@ class Schedule:
     cycles: int
 
 
-def make_schedule(plan: Plan, lanes: int) -> Schedule:
-    """Raises CompileError naming each layer that the datapath cannot compute. Lanes share results where that
-    saves cycles; if it is nearly none, and nothing else wants several bytes at once, they do not: then the
-    arena is one memory of bytes, without shifters before and behind it."""
-    shared = schedule_calls(plan, make_lanes(lanes))
+def make_schedule(plan: Plan, lanes: int, schedulers: Schedulers | None = None) -> Schedule:
+    """Raises CompileError naming each layer that the datapath cannot compute. schedulers: of each kernel's
+    calls; None: SCHEDULERS. Lanes share results where that saves cycles; if it is nearly none, and nothing
+    else wants several bytes at once, they do not: then the arena is one memory of bytes, without shifters
+    before and behind it."""
+    shared = schedule_calls(plan, make_lanes(lanes), schedulers)
     fronts = [each.front for each in shared.instructions]
     if any(each.channelwise for each in fronts) or not any(each.merge for each in fronts):
         return shared
-    alone = schedule_calls(plan, replace(make_lanes(lanes), may_merge=False))
+    alone = schedule_calls(plan, replace(make_lanes(lanes), may_merge=False), schedulers)
     return alone if alone.cycles <= shared.cycles * WORTH_BANKS else shared
 
 
-def schedule_calls(plan: Plan, chosen: Lanes) -> Schedule:
+def schedule_calls(plan: Plan, chosen: Lanes, schedulers: Schedulers | None = None) -> Schedule:
     gathered = Gathered(WeightWords(chosen.count), ParamWords(chosen.results), TableWords(), TableWords())
     problems: list[Problem] = []
     instructions: list[Instruction] = []
     for index, call in enumerate(plan.calls):
         try:
             refuse_constants(call)
-            pairs = SCHEDULERS[call.kernel.key](call, chosen, gathered)
+            pairs = (schedulers or SCHEDULERS)[call.kernel.key](call, chosen, gathered)
         except CompileError as problem:
             problems += problem.problems
             continue
@@ -89,13 +90,13 @@ def scaled(back: Back | None, params: ParamWords) -> Back | None:
     return params.place_unscaled(back) if back and back.rounding == Rounding.NONE else back
 
 
-def refuse_long(schedule: Schedule) -> None:
+def refuse_long(lanes: int, cycles: int) -> None:
     """Simulators and the model in C count cycles in 32 bits."""
-    if schedule.cycles >= MOST_CYCLES:
+    if cycles >= MOST_CYCLES:
         raise error(
-            f"--lanes {schedule.lanes.count}",
+            f"--lanes {lanes}",
             f"fewer than {MOST_CYCLES:,} cycles",
-            f"{schedule.cycles:,}",
+            f"{cycles:,}",
             "take more lanes, or compile for host",
         )
 
@@ -137,7 +138,9 @@ def softmax(call: Call, lanes: Lanes, roms: Gathered) -> Pairs:
     return [(front, None)]
 
 
-SCHEDULERS: Mapping[str, Callable[[Call, Lanes, Gathered], Pairs]] = {
+Schedulers = Mapping[str, Callable[[Call, Lanes, Gathered], Pairs]]  # by a kernel's key
+
+SCHEDULERS: Schedulers = {
     "add_i8": lambda call, lanes, roms: [schedule_add(call, lanes, roms.tables, roms.params)],
     "average_pool_i8": lambda call, lanes, roms: [schedule_average(call, lanes, roms.params)],
     "gather_i8": lambda call, lanes, roms: [*schedule_gather(call, lanes)],

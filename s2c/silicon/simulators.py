@@ -20,7 +20,7 @@ BUILDING = 900.0
 LIMIT = 1 << 30  # cycles
 SIMPLE = 8  # lanes
 LINES = 5  # of a log that say why a tool failed
-RESULT = re.compile(r"^result ([0-9a-f]*) ([0-9]+)\n", re.MULTILINE)
+RESULT = re.compile(r"^result ([0-9a-f]*) ([0-9]+) ([0-9]+)\n", re.MULTILINE)
 
 
 class SimulationError(Exception):
@@ -29,11 +29,13 @@ class SimulationError(Exception):
 
 @dataclass(frozen=True)
 class Simulation:
-    """Of each inference: the output bytes, and the cycles from its last byte of input until it is done.
-    ended: why there are fewer than inputs."""
+    """Of each inference: the output bytes, the cycles from its last byte of input until it is done, and those
+    between its last byte of output and that of the one before, of which the first has none. Where they were
+    fed without waiting for outputs, cycles say nothing. ended: why there are fewer than inputs."""
 
     outputs: list[bytes]
     cycles: list[int]
+    intervals: list[int]
     ended: str = ""
 
 
@@ -46,7 +48,7 @@ class Simulator:
     tools: tuple[str, ...]
     install: str
     build: Callable[[Path, str, Path], list[str]]
-    arguments: Callable[[Path, int, int, int, int, bool], list[str]]
+    arguments: Callable[[Path, int, int, int, int, bool, bool], list[str]]
     speed: float
     slows: int
 
@@ -54,9 +56,10 @@ class Simulator:
         """How to install it, where it or a tool that it calls is not."""
         return None if all(map(shutil.which, self.tools)) else self.install
 
-    def count_inputs(self, seconds: float, cycles: int, lanes: int) -> int:
-        """Inferences of so many cycles that take about so long."""
-        return int(seconds * self.speed * min(1.0, SIMPLE / lanes) ** self.slows / cycles)
+    def count_inputs(self, seconds: float, cycles: int, *lanes: int) -> int:
+        """Inferences of so many cycles that take about so long. lanes: of each datapath, or stage."""
+        slower: float = sum(max(1.0, count / SIMPLE) ** self.slows for count in lanes)
+        return int(seconds * self.speed / slower / cycles)
 
     def simulate(
         self,
@@ -68,22 +71,28 @@ class Simulator:
         stall: bool = False,
         seconds: float = SLOW,
         limit: int = LIMIT,
+        stream: bool = False,
     ) -> Simulation:
         """folder: what emit_verilog gave. inputs: of each inference, one input after the other. stall: bytes
         come and go only in some cycles, as they may. seconds: after them it is stopped, building aside.
-        limit: cycles of an inference after which it ends. SimulationError if a tool fails."""
+        limit: cycles of an inference after which it ends. stream: the next inputs come at once.
+        SimulationError if a tool fails."""
         command = self.build(folder, name, work)
         path = work / "inputs"
         write_inputs(path, inputs)
-        run = [*command, *self.arguments(path, len(inputs), len(inputs[0]), output_bytes, limit, stall)]
+        run = [
+            *command,
+            *self.arguments(path, len(inputs), len(inputs[0]), output_bytes, limit, stall, stream),
+        ]
         text, status = run_tool(run, folder, seconds)
         found = RESULT.findall(text)
         if status not in (0, None) or (status == 0 and not found):
             raise failed(run, f"status {status}", text)
         ended = f"{seconds:.0f} s were up" if status is None else "the chip hung"
         return Simulation(
-            [bytes.fromhex(each) for each, _ in found],
-            [int(each) for _, each in found],
+            [bytes.fromhex(each) for each, *_ in found],
+            [int(each) for _, each, _ in found],
+            [int(each) for *_, each in found[1:]],
             ended if len(found) < len(inputs) else "",
         )
 
@@ -137,9 +146,9 @@ def build_verilator(folder: Path, name: str, work: Path) -> list[str]:
 
 
 def verilator_arguments(
-    path: Path, runs: int, input_bytes: int, output_bytes: int, limit: int, stall: bool
+    path: Path, runs: int, input_bytes: int, output_bytes: int, limit: int, stall: bool, stream: bool
 ) -> list[str]:
-    numbers = (runs, input_bytes, output_bytes, limit, int(stall))
+    numbers = (runs, input_bytes, output_bytes, limit, int(stall), int(stream))
     return [str(path.with_suffix(".bin").resolve()), *map(str, numbers)]
 
 
@@ -150,10 +159,16 @@ def build_icarus(folder: Path, name: str, work: Path) -> list[str]:
 
 
 def icarus_arguments(
-    path: Path, runs: int, input_bytes: int, output_bytes: int, limit: int, stall: bool
+    path: Path, runs: int, input_bytes: int, output_bytes: int, limit: int, stall: bool, stream: bool
 ) -> list[str]:
     inputs = f"+inputs={path.with_suffix('.hex').resolve()}"
-    return [inputs, f"+runs={runs}", f"+limit={limit}", *(["+stall"] if stall else [])]
+    return [
+        inputs,
+        f"+runs={runs}",
+        f"+limit={limit}",
+        *(["+stall"] if stall else []),
+        *(["+stream"] if stream else []),
+    ]
 
 
 SIMULATORS: Mapping[str, Simulator] = {

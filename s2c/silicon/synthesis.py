@@ -44,8 +44,9 @@ class Synthesis:
     """How many of each resource the net takes, and available: how many there are, where that is limited.
 
     memory_bits: of memories that were left as they are, since the device has none. frequency_mhz: the
-    highest, after routing. area: of a liberty file's cells, in its unit, without memories. delay_ns: the
-    longest path between registers of these cells. bitstream, logs: paths.
+    highest, after routing. interval: cycles from one result of a pipeline to the next. area: of a liberty
+    file's cells, in its unit, without memories. delay_ns: the longest path between registers of these cells.
+    bitstream, logs: paths.
     """
 
     name: str
@@ -62,6 +63,8 @@ class Synthesis:
     cycles: int
     frequency_mhz: float | None
     microseconds: float | None  # of one inference, at that frequency
+    interval: int | None
+    interval_microseconds: float | None
     area: float | None
     delay_ns: float | None
     bitstream: str | None
@@ -77,6 +80,7 @@ def synthesise(
     mhz: float = MHZ,
     liberty: Path | None = None,
     say: Say = say_nothing,
+    interval: int | None = None,
 ) -> Synthesis:
     """Writes bitstream, logs and result into output, a new folder or one that it wrote before.
 
@@ -107,7 +111,9 @@ def synthesise(
             memory_bits=memory_bits,
             cycles=cycles,
             frequency_mhz=frequency,
-            microseconds=None if frequency is None else cycles / frequency,
+            microseconds=frequency and cycles / frequency,
+            interval=interval,
+            interval_microseconds=frequency and interval and interval / frequency,
             area=read_area(work / "yosys.log", liberty) if liberty else None,
             delay_ns=read_delay(work / TIMES) if liberty else None,
             bitstream=str(output / f"{name}.{device.family.packed}") if device.family.pack else None,
@@ -131,11 +137,24 @@ def synthesise_artifact(
     check_clock(mhz)
     refuse_options(device, mhz, liberty)
     name = manifest["name"]
-    refuse_too_many_bits(folder, name, manifest["arena_bytes"], device)
+    refuse_too_many_bits(folder, name, memory_bytes(manifest), device)
     place = output or folder / f"{name}.{device.name}"
     return synthesise(
-        folder, name, device, manifest["cycles"], place, MHZ if mhz is None else mhz, liberty, say
+        folder,
+        name,
+        device,
+        manifest["cycles"],
+        place,
+        MHZ if mhz is None else mhz,
+        liberty,
+        say,
+        manifest.get("interval"),
     )
+
+
+def memory_bytes(manifest: Mapping[str, Any]) -> int:
+    """Of the arena, or of a pipeline's rings."""
+    return int(manifest.get("ring_bytes", manifest["arena_bytes"]))
 
 
 def read_artifact(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,11 @@ def schedule_text(schedule: Schedule) -> str:
 
 
 def instruction_text(instruction: Instruction) -> str:
+    front = instruction.front
+    return f"{front.unit.name.lower()} wait={front.wait} {work_text(instruction)}"
+
+
+def work_text(instruction: Instruction) -> str:
     front, back = instruction.front, instruction.back
     if front.unit == Unit.SOFTMAX:
         work = f"rows={front.count} size={front.size}"
@@ -27,7 +32,7 @@ def instruction_text(instruction: Instruction) -> str:
         work = f"tile={counts(tile)} loops={counts(around)}"
     gap = f" gap={front.gap}" if front.gap else ""
     rounding = "" if back is None else f" rounding={back.rounding.name.lower()}"
-    return f"{front.unit.name.lower()} wait={front.wait} cycles={front.cycles} {work}{gap}{rounding}"
+    return f"cycles={front.cycles} {work}{gap}{rounding}"
 
 
 def counts(loops: Sequence[Loop]) -> str:
