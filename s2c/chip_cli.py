@@ -15,6 +15,7 @@ from s2c.reporting import reporting
 
 def lanes(
     model: options.Model,
+    style: options.ChipStyle = None,
     lanes: options.ChipLanes = None,
     megahertz: options.Megahertz = None,
     output: Annotated[
@@ -33,7 +34,7 @@ def lanes(
         if output is not None:
             check_packages()
         dims, consts = parse_dims(dim or []), load_consts(const or [])
-        request = driver.make_request(model, "asic", dims=dims, consts=consts)
+        request = driver.make_request(model, "asic", dims=dims, consts=consts, style=style)
         with report.spinner(f"scheduling {model.name}", as_json):
             chips = survey(request, lanes, megahertz)
         files: list[Path] = []

@@ -22,10 +22,12 @@ from s2c.silicon.folding import choose_fold, fold, make_folds
 from s2c.silicon.refusals import STREAM
 from s2c.silicon.stream import FIRST_START, ROWS, Stage, Stream, make_stream
 from s2c.silicon.stream_cost import all_rings, estimate_stream, stream_cost, stream_lanes
+from s2c.silicon.stream_stages import occupied_cycles, stage_options
 from s2c.silicon.stream_text import stream_text
 
-SEEDS = range(120)
-LANES = (1, 2, 8, 16)
+SEEDS = range(40)
+MORE = range(120)  # where nothing is simulated but in Python
+LANES = (1, 2, 16, 64)
 FRAMES = 4
 NEEDED = 0.6  # of the starts, and of the rings
 
@@ -46,7 +48,7 @@ def streams(seed: int) -> list[tuple[Graph, Stream]]:
         return []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", MORE)
 def test_streams_equal_the_oracle(seed: int) -> None:
     for graph, stream in streams(seed):
         frames = [random_arrays(graph, number) for number in range(FRAMES)]
@@ -65,7 +67,7 @@ def is_right(graph: Graph, stream: Stream, frames: int = 3) -> bool:
     return all(map(np.array_equal, sum(wanted, ()), sum(found, ())))
 
 
-@pytest.mark.parametrize("seed", SEEDS[:40])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_outputs_that_nobody_takes_hold_up_launches(seed: int) -> None:
     for graph, stream in streams(seed)[-1:]:
         frames = [random_arrays(graph, number) for number in range(stream.frames + 3)]
@@ -80,14 +82,14 @@ def test_outputs_that_nobody_takes_hold_up_launches(seed: int) -> None:
 def test_stages_start_as_early_as_they_can() -> None:
     """Most stages that start a cycle earlier, after others, give other outputs for some input."""
     starts = needed = 0
-    for seed in SEEDS[:40]:
-        for graph, stream in streams(seed):
+    for seed in SEEDS:
+        for graph, stream in streams(seed)[::2]:
             for at, stage in enumerate(stream.stages):
                 if stage.start > FIRST_START and any(ring.source >= 0 for ring in stage.rings):
                     hurried = replace(stage, start=stage.start - 1)
                     starts += 1
                     needed += not is_right(graph, with_stage(stream, at, hurried))
-    assert starts >= 50
+    assert starts >= 30
     assert needed >= NEEDED * starts, (needed, starts)
 
 
@@ -95,14 +97,14 @@ def test_rings_are_no_larger_than_needed() -> None:
     """Most rings that are larger than two rows give other outputs for some input when they have half the
     size."""
     rings = needed = 0
-    for seed in SEEDS[:40]:
-        for graph, stream in streams(seed):
+    for seed in SEEDS:
+        for graph, stream in streams(seed)[::2]:
             for at, stage in enumerate(stream.stages):
                 if all(ring.capacity > ROWS * ring.width for ring in stage.rings):
                     halves = tuple(replace(ring, capacity=ring.capacity // 2) for ring in stage.rings)
                     rings += 1
                     needed += not is_right(graph, with_stage(stream, at, replace(stage, rings=halves)))
-    assert rings >= 50
+    assert rings >= 30
     assert needed >= NEEDED * rings, (needed, rings)
 
 
@@ -147,6 +149,18 @@ def test_lanes_are_shared_out() -> None:
         slowest = max(stage.occupied for stage in stream.stages)
         assert stream.interval == max(slowest, 72, 27)
     assert fold(plan, None) == choose_fold(folds, 64).stage_lanes
+
+
+def test_no_more_results_at_once_than_needed() -> None:
+    """Each stage has the fewest with which it is not the slowest."""
+    plan = layers()
+    for lanes in ((64, 16, 64), (16, 64, 8), (64, 64, 64)):
+        options, stream = stage_options(plan, lanes), make_stream(plan, lanes)
+        for stage, each in zip(stream.stages, options, strict=True):
+            results = [one.lanes.results for one in each]
+            assert results == [1 << power for power in range(len(results))]
+            fast = [one.lanes.results for one in each if occupied_cycles(one) <= stream.interval]
+            assert stage.schedule.lanes.results == min(fast)
 
 
 def test_lanes_for_a_goal() -> None:

@@ -46,8 +46,8 @@ def simulate(
     runs = adversarial(graph)
     runs = [*runs, *reversed(runs)][:frames]
     wanted = [stored(oracle.run(graph, *arrays)) for arrays in runs]
-    work = folder / f"{simulator}{int(stall)}{int(pauses)}"
-    work.mkdir(parents=True)
+    work = folder / simulator
+    work.mkdir(exist_ok=True)  # so that Verilator builds once
     inputs = [stored(arrays) for arrays in runs]
     limit = 10 * stream.cycles + 30 * (len(inputs[0]) + len(wanted[0]))
     found = SIMULATORS[simulator].simulate(

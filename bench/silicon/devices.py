@@ -29,11 +29,11 @@ from s2c.silicon.synthesis import synthesise_artifact
 BUILT = ROOT / "build" / "silicon" / "devices"
 ROWS: tuple[tuple[str, str, int, str], ...] = (
     ("mlp", "datapath", 8, "ecp5-25k"),
-    ("mlp", "stream", 10, "ecp5-25k"),
+    ("mlp", "stream", 20, "ecp5-25k"),
     ("mlp", "stream", 40, "ecp5-85k"),
     ("digits", "datapath", 8, "ecp5-25k"),
     ("kws", "datapath", 8, "ecp5-25k"),
-    ("kws", "stream", 42, "ecp5-85k"),
+    ("kws", "stream", 49, "ecp5-85k"),
     ("ad01", "datapath", 8, "ecp5-85k"),
     ("ad01", "datapath", 64, "ecp5-85k"),
 )

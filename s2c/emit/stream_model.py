@@ -165,6 +165,7 @@ def stage_fields(stage: Stage, index: int, rings: Rings, name: str) -> list[str]
     schedule, targets = stage.schedule, rings.of(index)
     values = {
         "lanes": schedule.lanes.count,
+        "results": schedule.lanes.results,
         "start": stage.start,
         "frame": stage.rings[0].frame,
         "target": targets[0] if targets else 0,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from s2c.emit.verilog_chip import DRAINED, Chip
 from s2c.emit.verilog_front import later
 from s2c.emit.verilog_text import CLOCKED, Parameters, delay, instance, part, wire
-from s2c.silicon.back_program import CYCLE_BITS
+from s2c.silicon.back_program import cycle_bits
 from s2c.silicon.datapath import unsigned_bits
 
 REQUANTIZED = 9  # cycles from a tile's draining to its bytes
@@ -34,7 +34,7 @@ def requantize(chip: Chip) -> list[str]:
 
 def beats(chip: Chip) -> list[str]:
     sizes: Parameters = {
-        "CYCLE": CYCLE_BITS,
+        "CYCLE": cycle_bits(chip.schedule.lanes),
         "TILE": chip.back["tiles"].width,
         "WORD": chip.back["params"].width,
     }

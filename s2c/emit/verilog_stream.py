@@ -60,9 +60,9 @@ class Net:
 
     def address(self, source: int) -> int:
         """Bits of the largest ring that it writes; 1 where there is none."""
-        stages = [ring for stage in self.stream.stages for ring in stage.rings]
-        rings = [ring for ring in (*stages, *self.stream.outputs) if ring.source == source]
-        return max((unsigned_bits(ring.capacity - 1) for ring in rings), default=1)
+        stages = [each for stage in self.stream.stages for each in stage.rings]
+        rings = [each for each in (*stages, *self.stream.outputs) if each.source == source]
+        return max((unsigned_bits(each.capacity - 1) for each in rings), default=1)
 
 
 def body(net: Net) -> list[str]:
@@ -177,8 +177,8 @@ def stage(net: Net, own: StageChip) -> list[str]:
 
 
 def starts(net: Net) -> list[str]:
-    """A chain of pulses, each so many cycles behind the one before: the first steps, and the end. The end is
-    counted from the cycle after."""
+    """A chain of pulses, each so many cycles behind the one before: one in the cycle before a stage's first
+    step, and one before the first cycle in which all outputs can be read."""
     stream = net.stream
     events = [(each.start - 1, f"stage_{at}_fetch") for at, each in enumerate(stream.stages)]
     lines: list[str] = []
@@ -242,7 +242,7 @@ def unused(net: Net) -> list[str]:
 
 def unread(net: Net) -> list[str]:
     """Of inputs on which no output depends."""
-    rings = [ring for stage in net.stream.stages for ring in stage.rings]
-    sources = {ring.source for ring in (*rings, *net.stream.outputs)}
+    rings = [each for stage in net.stream.stages for each in stage.rings]
+    sources = {each.source for each in (*rings, *net.stream.outputs)}
     names = [source_name(~each) for each in range(len(net.stream.plan.inputs)) if ~each not in sources]
     return [f"{name}_{each}" for name in names for each in ("address", "count", "bytes")]

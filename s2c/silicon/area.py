@@ -20,7 +20,7 @@ BASE, LANE, RESULT, SOFTMAX, BYTE, PADDED_BYTE, PAGE_BIT = 90, 37, 290, 1300, 60
 BLOCKS = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 PAGE = 2048  # words of a deep ROM that lie in blocks of their own
 LEAST_BLOCK = 32  # words; smaller memories are logic
-MULTIPLIER = 18  # bits, signed
+MULTIPLIER = 19  # bits, signed: one more than a multiplier has, which yosys makes of logic
 Shape = tuple[int, int]  # of a memory: bits of a word, and words
 
 

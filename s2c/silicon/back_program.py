@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from s2c.silicon.datapath import unsigned_bits
+from s2c.silicon.datapath import Lanes, unsigned_bits
 from s2c.silicon.fields import Field, flag, make_field, unsigned_field
 from s2c.silicon.instructions import Back, Params, Rounding
 from s2c.silicon.params import MULTIPLIER_BITS, Scales, amount_of, find_scales
 from s2c.silicon.schedule import Schedule
 from s2c.silicon.sizes import Sizes, find_transfers
 
-CYCLE_BITS = 3  # of a tile's draining
+CYCLE_BITS = 3  # of a tile's draining, at least
 
 
 def back_fields(schedule: Schedule, sizes: Sizes, is_whole: bool = True) -> list[Field]:
@@ -36,8 +36,8 @@ def back_fields(schedule: Schedule, sizes: Sizes, is_whole: bool = True) -> list
         unsigned_field("tiles", of_calls(lambda each: each.tiles - 1)),
         make_field("skip", sizes.address, of_calls(lambda each: each.skip if each.rows > 1 else None)),
         make_field("take", sizes.count, of_calls(lambda each: each.take)),
-        make_field("last_cycle", CYCLE_BITS, of_calls(lambda each: each.beats * drained[each] - 1)),
-        make_field("phase_mask", CYCLE_BITS, of_calls(lambda each: drained[each] - 1)),
+        make_field("last_cycle", cycle_bits(lanes), of_calls(lambda each: each.beats * drained[each] - 1)),
+        make_field("phase_mask", cycle_bits(lanes), of_calls(lambda each: drained[each] - 1)),
         make_field("merge", merge, of_calls(lambda each: each.merge)),
         make_field("params", unsigned_bits(len(schedule.roms.bias) - 1), of_calls(lambda each: each.params)),
         flag("by_beat", of_calls(lambda each: each.params_step == Params.BEAT)),
@@ -50,6 +50,10 @@ def back_fields(schedule: Schedule, sizes: Sizes, is_whole: bool = True) -> list
         flag("twice", of_calls(lambda each: each.rounding == Rounding.TWICE)),
         *(scale_fields(backs, find_scales(schedule)) if schedule.roms.is_uniform else []),
     ]
+
+
+def cycle_bits(lanes: Lanes) -> int:
+    return max(CYCLE_BITS, unsigned_bits(lanes.beats - 1))
 
 
 def scale_fields(backs: Sequence[Back | None], scales: Scales) -> list[Field]:

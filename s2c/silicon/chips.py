@@ -9,16 +9,19 @@ from rich.console import Group
 
 from s2c.report import make_table
 from s2c.silicon.occupancy import Span, Variant
+from s2c.silicon.refusals import STREAM
 
 HEADERS = ("lanes", "cycles", "used", "ROM KiB", "RAM KiB", "logic", "mult.", "blocks")
+STREAM_TIMES = ("cycles", "interval")
 SPAN_HEADERS = ("layer", "unit", "first cycle", "cycles", "MACs", "used")
 
 
 @dataclass(frozen=True)
 class Chips:
-    """A net on several numbers of lanes, and what one of them, `lanes`, does when."""
+    """A net in one style on several numbers of lanes, and what one of them, `lanes`, does when."""
 
     net: str
+    style: str
     rows: tuple[Variant, ...]
     lanes: int
     spans: tuple[Span, ...]
@@ -26,6 +29,9 @@ class Chips:
 
 
 def headers(chips: Chips) -> tuple[str, ...]:
+    if chips.style == STREAM:
+        times = STREAM_TIMES if chips.megahertz is None else tuple(f"µs{each}" for each in ("", " each"))
+        return (HEADERS[0], *times, *HEADERS[2:])
     return HEADERS if chips.megahertz is None else (*HEADERS, "µs")
 
 
@@ -34,18 +40,32 @@ def lanes_title(chips: Chips) -> str:
 
 
 def lane_rows(chips: Chips) -> list[tuple[str, ...]]:
-    return [
-        (
-            str(row.cost.lanes),
-            f"{row.cost.cycles:,}",
-            f"{100 * row.cost.utilisation:.1f}%",
-            kibibytes(sum(astuple(row.cost.rom_bits)) / 8),
-            kibibytes(row.arena_bytes),
-            *(f"{count:,}" for count in astuple(row.area)),
-            *(() if chips.megahertz is None else (f"{row.cost.cycles / chips.megahertz:,.1f}",)),
-        )
-        for row in chips.rows
-    ]
+    return [stream_row(chips, row) if chips.style == STREAM else lane_row(chips, row) for row in chips.rows]
+
+
+def lane_row(chips: Chips, row: Variant) -> tuple[str, ...]:
+    time = () if chips.megahertz is None else (f"{row.cost.cycles / chips.megahertz:,.1f}",)
+    return (str(row.cost.lanes), f"{row.cost.cycles:,}", *room(row), *time)
+
+
+def stream_row(chips: Chips, row: Variant) -> tuple[str, ...]:
+    """Cycles of one inference and between two results, or the time that they take."""
+    counts = (row.cost.cycles, row.cost.interval)
+    if chips.megahertz is None:
+        times = [f"{each:,}" for each in counts]
+    else:
+        times = [f"{each / chips.megahertz:,.1f}" for each in counts]
+    return (str(row.cost.lanes), *times, *room(row))
+
+
+def room(row: Variant) -> tuple[str, ...]:
+    """How well its lanes are used, and what it takes."""
+    return (
+        f"{100 * row.cost.utilisation:.1f}%",
+        kibibytes(sum(astuple(row.cost.rom_bits)) / 8),
+        kibibytes(row.ram_bytes),
+        *(f"{count:,}" for count in astuple(row.area)),
+    )
 
 
 def span_rows(spans: Sequence[Span]) -> list[tuple[str, ...]]:

@@ -39,6 +39,11 @@ class ChipCost:
     utilisation: float
     rom_bits: RomBits
 
+    @property
+    def interval(self) -> int:
+        """Cycles between two results."""
+        return self.cycles
+
 
 def chip_cost(schedule: Schedule) -> ChipCost:
     return ChipCost(schedule.lanes.count, schedule.cycles, utilisation(schedule), rom_bits(schedule))

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from s2c.errors import error
 
 LANES = tuple(1 << power for power in range(9))
-LANES_PER_RESULT = 8  # a tile is drained in as many cycles
+LANES_PER_RESULT = 8  # at least; a tile is drained in as many cycles
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """count: that multiply at once. results: that the back half writes at once. may_merge: several may share
-    a result."""
+    """count: that multiply at once. results: that the back half writes at once, one for so many lanes as
+    per_result, a power of two. may_merge: several may share a result."""
 
     count: int
     may_merge: bool = True
+    per_result: int = LANES_PER_RESULT
 
     @property
     def results(self) -> int:
-        return max(self.count // LANES_PER_RESULT, 1)
+        return max(self.count // self.per_result, 1)
 
     @property
     def beats(self) -> int:

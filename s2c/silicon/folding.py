@@ -10,11 +10,10 @@ from s2c.plan import Plan
 from s2c.silicon.datapath import LANES
 from s2c.silicon.instructions import Unit
 from s2c.silicon.schedule import Schedule
-from s2c.silicon.stream import occupied_cycles
-from s2c.silicon.stream_stages import make_stage_schedules
+from s2c.silicon.stream_stages import Options, fewest_results, occupied_cycles, stage_options
 
 DEFAULT_LANES = 64
-Choices = Sequence[Mapping[int, Schedule]]  # of each stage, by its lanes
+Choices = Sequence[Mapping[int, Options]]  # of each stage, by its lanes
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,13 @@ def choose_fold(folds: Sequence[Fold], budget: int | None) -> Fold:
 def make_folds(plan: Plan) -> list[Fold]:
     """For each number of lanes that makes the slowest stage faster than fewer would, the slowest first."""
     choices = stage_choices(plan)
-    slowest = {occupied_cycles(each) for stage in choices for each in stage.values()}
+    slowest = {occupied_cycles(each) for stage in choices for options in stage.values() for each in options}
     folds: list[Fold] = []
     for cycles in sorted(slowest, reverse=True):
-        schedules = fewest_lanes(choices, cycles)
-        if schedules is None:
+        options = fewest_lanes(choices, cycles)
+        if options is None:
             break
+        schedules = tuple(fewest_results(plan, options))
         lanes = sum(each.lanes.count for each in schedules if multiplies(each))
         if folds and folds[-1].lanes == lanes:
             folds.pop()
@@ -67,18 +67,18 @@ def make_folds(plan: Plan) -> list[Fold]:
 
 
 def stage_choices(plan: Plan) -> Choices:
-    of_counts = {count: make_stage_schedules(plan, [count] * len(plan.calls)) for count in LANES}
-    return [{count: schedules[at] for count, schedules in of_counts.items()} for at in range(len(plan.calls))]
+    of_counts = {count: stage_options(plan, [count] * len(plan.calls)) for count in LANES}
+    return [{count: options[at] for count, options in of_counts.items()} for at in range(len(plan.calls))]
 
 
-def fewest_lanes(choices: Choices, cycles: int) -> tuple[Schedule, ...] | None:
-    """Of each stage the schedule on the fewest lanes that takes no longer; None where not all are so fast."""
+def fewest_lanes(choices: Choices, cycles: int) -> tuple[Options, ...] | None:
+    """Of each stage those on the fewest lanes that take no longer; None where not all are so fast."""
     found = [
-        next((each for _, each in sorted(stage.items()) if occupied_cycles(each) <= cycles), None)
+        next((each for _, each in sorted(stage.items()) if min(map(occupied_cycles, each)) <= cycles), None)
         for stage in choices
     ]
-    schedules = tuple(each for each in found if each is not None)
-    return schedules if len(schedules) == len(choices) else None
+    options = tuple(each for each in found if each is not None)
+    return options if len(options) == len(choices) else None
 
 
 def multiplies(schedule: Schedule) -> bool:

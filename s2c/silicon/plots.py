@@ -46,16 +46,14 @@ def draw_occupancy(axes: Axes, spans: Sequence[Span]) -> None:
 
 def draw_lanes(axes: Axes, rows: Sequence[Variant]) -> None:
     """Cycles over lanes, beside what they would be if every lane always multiplied."""
-    counts = [row.cost.lanes for row in rows]
-    axes.plot(
-        counts, [row.cost.cycles for row in rows], color=COLOURS["multiply"], marker="o", label="cycles"
-    )
-    ideal = [row.cost.cycles * row.cost.utilisation for row in rows]
+    counts, cycles = [row.cost.lanes for row in rows], [row.cost.interval for row in rows]
+    axes.plot(counts, cycles, color=COLOURS["multiply"], marker="o", label="cycles")
+    ideal = [row.cost.interval * row.cost.utilisation for row in rows]
     axes.plot(counts, ideal, color=INK, alpha=0.55, linestyle=(0, (4, 2)), label="every lane always busy")
     for row in rows:
         axes.annotate(
             f"{100 * row.cost.utilisation:.0f}%",
-            (row.cost.lanes, row.cost.cycles),
+            (row.cost.lanes, row.cost.interval),
             xytext=(6, 5),
             textcoords="offset points",
             fontsize=8,
@@ -66,18 +64,18 @@ def draw_lanes(axes: Axes, rows: Sequence[Variant]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("lanes")
-    axes.set_ylabel("cycles of one inference")
+    axes.set_ylabel(what_is_counted(rows))
     axes.legend(frameon=False, fontsize=8)
 
 
 def draw_area(axes: Axes, rows: Sequence[Variant]) -> None:
     """Cycles against what a chip takes of an ECP5, each mark a number of lanes."""
-    logic, cycles = [row.area.logic for row in rows], [row.cost.cycles for row in rows]
+    logic, cycles = [row.area.logic for row in rows], [row.cost.interval for row in rows]
     axes.plot(logic, cycles, color=COLOURS["multiply"], marker="o")
     for row in rows:
         axes.annotate(
             f"{row.cost.lanes} lane{'s' * (row.cost.lanes > 1)}",
-            (row.area.logic, row.cost.cycles),
+            (row.area.logic, row.cost.interval),
             xytext=(6, 5),
             textcoords="offset points",
             fontsize=8,
@@ -88,7 +86,13 @@ def draw_area(axes: Axes, rows: Sequence[Variant]) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("logic cells of an ECP5, about")
-    axes.set_ylabel("cycles of one inference")
+    axes.set_ylabel(what_is_counted(rows))
+
+
+def what_is_counted(rows: Sequence[Variant]) -> str:
+    """A stream begins with the next input before it is done with one."""
+    is_stream = any(row.cost.interval != row.cost.cycles for row in rows)
+    return "cycles between two results" if is_stream else "cycles of one inference"
 
 
 def shorten(name: str) -> str:

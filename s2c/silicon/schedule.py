@@ -51,16 +51,20 @@ class Schedule:
     cycles: int
 
 
-def make_schedule(plan: Plan, lanes: int, schedulers: Schedulers | None = None) -> Schedule:
-    """Raises CompileError naming each layer that the datapath cannot compute. schedulers: of each kernel's
-    calls; None: SCHEDULERS. Lanes share results where that saves cycles; if it is nearly none, and nothing
-    else wants several bytes at once, they do not: then the arena is one memory of bytes, without shifters
-    before and behind it."""
-    shared = schedule_calls(plan, make_lanes(lanes), schedulers)
+def make_schedule(plan: Plan, lanes: int) -> Schedule:
+    """Raises CompileError naming each layer that the datapath cannot compute."""
+    return schedule_on(plan, make_lanes(lanes))
+
+
+def schedule_on(plan: Plan, lanes: Lanes, schedulers: Schedulers | None = None) -> Schedule:
+    """schedulers: of each kernel's calls; None: SCHEDULERS. Lanes share results where that saves cycles; if
+    it is nearly none, and nothing else wants several bytes at once, they do not: then the arena is one memory
+    of bytes, without shifters before and behind it."""
+    shared = schedule_calls(plan, lanes, schedulers)
     fronts = [each.front for each in shared.instructions]
     if any(each.channelwise for each in fronts) or not any(each.merge for each in fronts):
         return shared
-    alone = schedule_calls(plan, replace(make_lanes(lanes), may_merge=False), schedulers)
+    alone = schedule_calls(plan, replace(lanes, may_merge=False), schedulers)
     return alone if alone.cycles <= shared.cycles * WORTH_BANKS else shared
 
 

@@ -16,7 +16,7 @@ from s2c.plan import Call, Plan
 from s2c.silicon.instructions import Instruction, Unit
 from s2c.silicon.schedule import Schedule
 from s2c.silicon.sizes import read_width
-from s2c.silicon.stream_stages import find_sources, make_stage_schedules
+from s2c.silicon.stream_stages import find_interval, find_sources, make_stage_schedules, occupied_cycles
 from s2c.silicon.stream_timing import Reads, reads_of, write_cycles
 
 SENDING = (
@@ -178,19 +178,6 @@ def stage_reads(call: Call, schedule: Schedule, operand: int, frame: int) -> Rea
 def stage_writes(schedule: Schedule) -> np.ndarray:
     each = schedule.instructions[0]
     return write_cycles(each.front, each.back, schedule.lanes)
-
-
-def occupied_cycles(schedule: Schedule) -> int:
-    front = schedule.instructions[0].front
-    return front.cycles + front.gap
-
-
-def find_interval(plan: Plan, schedules: Sequence[Schedule]) -> int:
-    """What is slowest: a stage, the inputs or the outputs, which go byte by byte."""
-    inputs, outputs = (
-        sum(node.type.bytes for node in nodes) for nodes in (plan.graph.inputs, plan.graph.outputs)
-    )
-    return max(inputs, outputs, *map(occupied_cycles, schedules))
 
 
 class Writes:

@@ -8,22 +8,28 @@ from dataclasses import dataclass, replace
 
 from s2c.errors import CompileError, Problem, error
 from s2c.plan import Call, Plan
-from s2c.silicon.datapath import Lanes
+from s2c.silicon.datapath import Lanes, make_lanes
 from s2c.silicon.geometry import Levels
 from s2c.silicon.instructions import count_loops, make_loops
 from s2c.silicon.movement import AXES, Axis, Pair, copy_instruction, merge_axes
-from s2c.silicon.schedule import SCHEDULERS, Gathered, Pairs, Schedule, Schedulers, make_schedule
+from s2c.silicon.schedule import SCHEDULERS, Gathered, Pairs, Schedule, Schedulers, schedule_on
 
 OTHER_STYLE = "take --style datapath"
+Options = tuple[Schedule, ...]  # of a stage on one number of lanes, with more and more results at once
 
 
 def make_stage_schedules(plan: Plan, lanes: Sequence[int]) -> list[Schedule]:
     """lanes: of each call. Raises CompileError with each layer that no stage can compute."""
+    return fewest_results(plan, stage_options(plan, lanes))
+
+
+def stage_options(plan: Plan, lanes: Sequence[int]) -> list[Options]:
+    """Of each call. Raises CompileError as make_stage_schedules does."""
     problems: list[Problem] = []
-    schedules: list[Schedule] = []
+    options: list[Options] = []
     for call, count in zip(plan.calls, lanes, strict=True):
         try:
-            schedules.append(schedule_stage(plan, call, count))
+            options.append(schedule_stage(plan, call, count))
         except CompileError as problem:
             problems += problem.problems
     try:
@@ -32,18 +38,40 @@ def make_stage_schedules(plan: Plan, lanes: Sequence[int]) -> list[Schedule]:
         problems += problem.problems
     if problems:
         raise CompileError(tuple(problems))
-    return schedules
+    return options
 
 
-def schedule_stage(plan: Plan, call: Call, lanes: int) -> Schedule:
+def schedule_stage(plan: Plan, call: Call, lanes: int) -> Options:
     """The call as a program of its own, whose operands and results begin at byte 0 of their rings."""
     inputs = tuple(0 if isinstance(each, int) else each for each in call.inputs)
     largest = max([call.nodes[-1].type.bytes, *operand_bytes(call)])
     alone = replace(plan, calls=(replace(call, output=0, inputs=inputs),), arena_bytes=largest)
-    schedule = make_schedule(alone, lanes, STAGE_SCHEDULERS)
-    assert len(schedule.instructions) == 1, call.layer
-    assert schedule.instructions[0].front.wait == 0, call.layer
-    return schedule
+    most = make_lanes(lanes)
+    chosen = [replace(most, per_result=lanes >> power) for power in range(most.results.bit_length())]
+    options = tuple(schedule_on(alone, each, STAGE_SCHEDULERS) for each in chosen)
+    for each in options:
+        assert [one.front.wait for one in each.instructions] == [0], call.layer
+    return options
+
+
+def fewest_results(plan: Plan, options: Sequence[Options]) -> list[Schedule]:
+    """Of each stage the schedule that writes the fewest results at once, each of which takes multipliers of
+    its own, without making the slowest slower."""
+    interval = find_interval(plan, [min(each, key=occupied_cycles) for each in options])
+    return [next(each for each in stage if occupied_cycles(each) <= interval) for stage in options]
+
+
+def occupied_cycles(schedule: Schedule) -> int:
+    front = schedule.instructions[0].front
+    return front.cycles + front.gap
+
+
+def find_interval(plan: Plan, schedules: Sequence[Schedule]) -> int:
+    """What is slowest: a stage, the inputs or the outputs, which go byte by byte."""
+    inputs, outputs = (
+        sum(node.type.bytes for node in nodes) for nodes in (plan.graph.inputs, plan.graph.outputs)
+    )
+    return max(inputs, outputs, *map(occupied_cycles, schedules))
 
 
 def operand_bytes(call: Call) -> list[int]:

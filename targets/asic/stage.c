@@ -14,7 +14,7 @@ typedef struct {
     s2c_front front;
     s2c_back back;
     const s2c_roms *roms;
-    int32_t lanes, start, frame;
+    int32_t lanes, results, start, frame;
     int32_t rings[2];
     int32_t target, targets;
 } s2c_stage;

@@ -86,8 +86,9 @@ S2C_INLINE void s2c_clock_stage(s2c_stream *stream, int32_t index, int32_t lanes
     s2c_clock_back(stream->net->rings, stage, flow, stream->memory, results);
 }
 
+#define S2C_SIZE(lanes, results) ((lanes) * 64 + (results))
 #define S2C_CLOCK_SIZE(lanes, results)                                                                       \
-    case lanes:                                                                                              \
+    case S2C_SIZE(lanes, results):                                                                           \
         s2c_clock_stage(stream, i, lanes, results);                                                          \
         break;
 
@@ -95,7 +96,8 @@ S2C_INLINE void s2c_clock_stage(s2c_stream *stream, int32_t index, int32_t lanes
 S2C_LAYER void s2c_clock_stages(s2c_stream *stream)
 {
     for (int32_t i = S2C_STAGES - 1; i >= 0; i--) {
-        switch (stream->net->stages[i].lanes) {
+        const s2c_stage *const stage = &stream->net->stages[i];
+        switch (S2C_SIZE(stage->lanes, stage->results)) {
             S2C_EACH_SIZE(S2C_CLOCK_SIZE)
         default:
             break;
