@@ -36,6 +36,7 @@ ROWS: tuple[tuple[str, str, int, str], ...] = (
     ("kws", "stream", 49, "ecp5-85k"),
     ("ad01", "datapath", 8, "ecp5-85k"),
     ("ad01", "datapath", 64, "ecp5-85k"),
+    ("ad01", "stream", 114, "ecp5-85k"),
 )
 TITLES = {"mlp": "MLP 64-32-10", "digits": "digits (demo)"}
 SEED = 64
