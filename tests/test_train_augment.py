@@ -17,7 +17,8 @@ from s2c.train.data import Samples, make_samples
 
 def moved(net: Graph, names: tuple[str, ...], samples: Samples, seed: int = 0) -> np.ndarray:
     arrays = samples.batch(slice(None))
-    (result,) = Augment(net, names, arrays)(arrays, np.random.default_rng(seed))
+    augment, source = Augment(net, names, arrays), np.random.default_rng(seed)
+    (result,) = augment(arrays, augment.draw(len(arrays[0]), source), source)
     assert result.shape == arrays[0].shape and result.dtype == arrays[0].dtype
     return result
 
@@ -38,7 +39,7 @@ def planar_net() -> Graph:
 
 
 def test_shift_moves_images_whole() -> None:
-    x = np.arange(20 * 2 * 16 * 24).reshape(20, 1, 2, 16, 24)
+    x = np.arange(60 * 2 * 16 * 24).reshape(60, 1, 2, 16, 24)
     after = moved(planar_net(), ("shift",), make_samples(planar_net(), [x]))
     offsets = set()
     for a, b in zip(x[:, 0], after[:, 0], strict=True):

@@ -22,7 +22,7 @@ from s2c.train.data import Samples, make_samples  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
 from s2c.train.rates import HIGH_RATE, RATE, default_rate, natural_scales, rate_share  # noqa: E402
-from s2c.train.retrain import Progress, Training, retrain, split  # noqa: E402
+from s2c.train.retrain import Progress, Training, retrain, samples_in_batch, split  # noqa: E402
 
 SHORT = Training(epochs=4, batch=32, rate=0.03)
 
@@ -369,3 +369,8 @@ def test_what_is_left_of_a_net_is_trained_at_a_higher_rate() -> None:
     assert default_rate(module, teacher) == RATE
     assert default_rate(module, larger) == HIGH_RATE
     assert default_rate(GraphModule(teacher), larger) == RATE
+
+
+def test_many_samples_make_large_batches() -> None:
+    assert [samples_in_batch(Training(), count) for count in (50, 9_999, 10_000)] == [64, 64, 128]
+    assert samples_in_batch(Training(batch=7), 10_000) == 7

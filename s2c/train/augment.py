@@ -9,6 +9,7 @@ import numpy as np
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node
 
+DRAWN = 3  # numbers that say how a sample is mirrored and moved
 SHIFT = 8  # an image moves by at most one part in so many of its height and width: 4 pixels of 32
 NOISE = 0.05  # standard deviation, in parts of the input's own
 
@@ -25,32 +26,33 @@ def image_axes(graph: Graph, node: Node) -> tuple[int, int] | None:
     return 1, 2
 
 
-def flip(images: np.ndarray, axes: tuple[int, int], source: Source) -> np.ndarray:
-    """Each sample is mirrored left to right, or not. axes: height and width of images [samples, ...]."""
-    chosen = source.random(len(images)) < 0.5
+def flip(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.ndarray:
+    """Each sample is mirrored left to right, or not. axes: height and width of images [samples, ...]; draws:
+    as Augment.draw gives them for this input."""
+    chosen = draws[:, 0] < 0.5
     result = images.copy()
     result[chosen] = np.flip(images[chosen], axes[1])
     return result
 
 
-def shift(images: np.ndarray, axes: tuple[int, int], source: Source) -> np.ndarray:
+def shift(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.ndarray:
     """Each sample moves by some pixels; what comes in repeats the edge, whatever stands for black."""
     moved: np.ndarray = np.moveaxis(images, axes, (1, 2))
-    rows, columns = (moves(len(moved), extent, source) for extent in moved.shape[1:3])
+    rows, columns = (moves(extent, draws[:, 1 + axis]) for axis, extent in enumerate(moved.shape[1:3]))
     samples = np.arange(len(moved))[:, None, None]
     result: np.ndarray = np.moveaxis(moved[samples, rows[:, :, None], columns[:, None, :]], (1, 2), axes)
     return result
 
 
-def moves(samples: int, extent: int, source: Source) -> np.ndarray:
-    """[samples, extent]: the index that each position reads."""
+def moves(extent: int, draws: np.ndarray) -> np.ndarray:
+    """[samples, extent]: the index that each position reads. draws: [samples]"""
     most = extent // SHIFT
-    offsets = source.integers(-most, most, samples, endpoint=True)
+    offsets = np.floor(draws * (2 * most + 1)).astype(np.int64) - most
     rows: np.ndarray = np.clip(np.arange(extent) + offsets[:, None], 0, extent - 1)
     return rows
 
 
-IMAGE: Mapping[str, Callable[[np.ndarray, tuple[int, int], Source], np.ndarray]] = {
+IMAGE: Mapping[str, Callable[[np.ndarray, tuple[int, int], np.ndarray], np.ndarray]] = {
     "flip": flip,
     "shift": shift,
 }
@@ -75,7 +77,7 @@ def check_augment(graph: Graph, names: Sequence[str]) -> None:
 
 
 class Augment:
-    """Changes batches [samples, *shape] of a net's inputs: with an equal source, equally."""
+    """Changes batches [samples, *shape] of a net's inputs: with equal draws and an equal source, equally."""
 
     def __init__(self, graph: Graph, names: Sequence[str], some: Sequence[np.ndarray]) -> None:
         """some: samples for each input, by which noise is measured."""
@@ -87,12 +89,17 @@ class Augment:
             for node, array in zip(graph.inputs, some, strict=True)
         ]
 
-    def __call__(self, arrays: Sequence[np.ndarray], source: Source) -> list[np.ndarray]:
+    def draw(self, samples: int, source: Source) -> np.ndarray:
+        """What decides how each sample is mirrored and moved: [samples, inputs, DRAWN], of 0 to below 1."""
+        return source.random((samples, len(self.axes), DRAWN))
+
+    def __call__(self, arrays: Sequence[np.ndarray], draws: np.ndarray, source: Source) -> list[np.ndarray]:
+        """draws: of these samples; source: of noise."""
         result = list(arrays)
         for name in self.names:
             for index, (array, axes) in enumerate(zip(result, self.axes, strict=True)):
                 if name in IMAGE and axes is not None:
-                    result[index] = IMAGE[name](array, (axes[0] + 1, axes[1] + 1), source)
+                    result[index] = IMAGE[name](array, (axes[0] + 1, axes[1] + 1), draws[:, index])
                 elif name == "noise" and self.noise[index]:
                     noise = source.standard_normal(array.shape, np.float32) * self.noise[index]
                     result[index] = (array + noise).astype(array.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -12,27 +13,40 @@ from s2c import cost
 from s2c.ir import Graph
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.module import GraphModule, trained_attrs
+from s2c.train.soap import LONGEST, Soap
 
 RATE = 0.03  # how far a weight may move in one step, in parts of its array's root mean square
 HIGH_RATE = (
     0.06  # the same in a net of normalised weights, held at their norm, that has lost most of its MACs
 )
 MOST_LOST = 3  # times as many MACs as it has left
-BETAS = (0.9, 0.99)
-EPSILON = 1e-12  # gradients are in units of one over the scale: none is too small to count
+SHORT = 32  # an axis whose directions are always sought
+ROWS = 6  # for each entry of an axis whose directions are sought: so these take less than a quarter more time
 WARM = 0.05  # the share of training in which the rate rises
 
 
 def make_optimizer(
-    module: GraphModule, batches: Sequence[Sequence[Tensor]], rate: float
+    module: GraphModule, batches: Sequence[Sequence[Tensor]], rate: float, samples: int
 ) -> tuple[torch.optim.Optimizer, list[float]]:
-    """Adam (Kingma and Ba 2015), which moves by about its rate whatever the gradient's scale; and the largest
-    rate of each of its groups."""
+    """One that moves by about its rate whatever the gradient's scale, and the largest rate of each of its
+    groups. samples: in a batch."""
     scales = natural_scales(module, batches)
     parameters = dict(module.named_parameters())
-    groups = [{"params": [parameters[name]]} for name in sorted(scales)]
-    optimizer = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPSILON, foreach=True)
-    return optimizer, [rate * scales[name] for name in sorted(scales)]
+    longest = longest_sides(module, samples)
+    groups = [{"params": [parameters[name]], "longest": longest.get(name, SHORT)} for name in sorted(scales)]
+    return Soap(groups), [rate * scales[name] for name in sorted(scales)]
+
+
+def longest_sides(module: GraphModule, samples: int) -> dict[str, int]:
+    """By name of a contraction's weight: how long an axis may be whose directions are sought. For each entry
+    that costs four times its length, training itself three times the rows of a batch."""
+    owner = {id(parameter): name for name, parameter in module.named_parameters()}
+    rows: Counter[str] = Counter()
+    for node in module.order:
+        if node.op in CONTRACTIONS and "weight" in trained_attrs(node):
+            weight = module.attr(node, "weight")
+            rows[owner[id(weight)]] += samples * node.type.size // len(weight)
+    return {name: max(SHORT, min(LONGEST, count // ROWS)) for name, count in rows.items()}
 
 
 def default_rate(module: GraphModule, teacher: Graph) -> float:

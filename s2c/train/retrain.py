@@ -21,6 +21,7 @@ from s2c.ir import Graph
 from s2c.train.augment import Augment, check_augment
 from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
 from s2c.train.data import Samples
+from s2c.train.lessons import Lessons, ask, mixed, parts_of
 from s2c.train.losses import Loss, compared_values, make_loss
 from s2c.train.measure import Score, joined, needs_teacher, score
 from s2c.train.memory import batch_size, sample_count
@@ -33,8 +34,9 @@ SEEN = 1024  # samples at most by which normalisation, variances and noise are m
 LEAST_PATIENCE = 5  # epochs
 PATIENCE = 0.25  # the share of the epochs without a better held loss after which training stops
 HIGH = 0.5  # the share of the epochs that are not counted so: a high rate makes a well begun net worse
-MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
 MOST_JUDGED = 1 << 27  # numbers of outputs of held samples that are compared at a time
+SMALL, LARGE = 64, 128  # samples in a batch
+ENOUGH = 10_000  # samples for large batches, with which an epoch takes less time and has fewer steps
 LEAST_MACS = 100_000  # of a net that is trained in bfloat16
 AVERAGED = 20  # the running mean is of the last step in so many: of more steps, the longer the training
 
@@ -44,14 +46,14 @@ class Training:
     """rate: the largest relative change of a weight in one step; None: that of default_rate. minutes: an
     upper limit, to which the schedule is shortened; then the result depends on the machine's speed. Where
     preparation alone takes as long, one batch is trained on, past the limit. Otherwise equal seeds and
-    threads give equal bytes on one machine.
+    threads give equal bytes on one machine. batch: None: LARGE samples where there are enough, else SMALL.
     """
 
     epochs: int = 30
     minutes: float | None = None
     seed: int = 0
     augment: tuple[str, ...] = ()
-    batch: int = 64
+    batch: int | None = None
     rate: float | None = None
     threads: int = 1
 
@@ -157,11 +159,12 @@ class Run:
         flags = repr(asdict(replace(training, minutes=None))) + student.settings()
         self.digest = "" if checkpoint is None else digest_of([student.to_graph(), teacher], samples, flags)
         self.held, self.trained = split(samples, training.seed)
-        self.batches = math.ceil(len(self.trained) / training.batch)
+        self.batch = samples_in_batch(training, len(self.trained))
+        self.batches = math.ceil(len(self.trained) / self.batch)
         self.begun, self.spent = time.monotonic(), 0.0
         graphs = student.graph, self.teacher.graph
         self.seen = min(sample_count(each, SEEN) for each in graphs)
-        self.asked = min(batch_size(each, training.batch) for each in graphs)  # samples at a time
+        self.asked = min(batch_size(each, self.batch) for each in graphs)  # samples at a time
         self.prepare()
         self.resume(anew)
 
@@ -171,19 +174,17 @@ class Run:
         if not self.student.norms and not self.student.graph.states:
             self.student.normalise(batches)
         arrays = self.samples.batch(some)
-        self.augment = Augment(self.student.graph, self.training.augment, arrays)
+        augment = Augment(self.student.graph, self.training.augment, arrays)
         taught = self.ask_all(self.teacher, some)
         targets = self.targets(some, batch_of(arrays))
         self.loss = make_loss(self.student.graph, self.samples, taught, targets)
         self.rough = may_be_rough(self.student, self.loss)
-        self.optimizer, self.rates = make_optimizer(self.student, batches, self.rate())
+        self.optimizer, self.rates = make_optimizer(self.student, batches, self.rate(), self.batch)
         normalised = [node for node in self.student.order if self.student.norm(node)]
         weights = [self.student.attr(node, "weight") for node in normalised]
         self.norms = [(each, each.detach().norm()) for each in weights]
-        self.known: list[Tensor] | None = None
         outputs = sum(each[0].numel() for each in taught)
-        if not self.training.augment and len(self.samples) * outputs <= MOST_KNOWN:
-            self.known = self.ask_all(self.teacher, np.arange(len(self.samples)))
+        self.lessons = Lessons(self.teacher, self.samples, augment, self.training.seed, outputs, self.rough)
         self.held_parts = parts_of(self.held, max(1, MOST_JUDGED // outputs))
         self.taught_held: list[Tensor] | None = None
         if len(self.held_parts) == 1:
@@ -234,6 +235,7 @@ class Run:
         source = np.random.default_rng([self.training.seed, len(self.epochs)])
         batches = np.array_split(source.permutation(self.trained), self.batches)
         losses: list[float] = []
+        self.lessons.begin(len(self.epochs), self.trained, self.asked)
         self.student.train()
         for index, rows in enumerate(batches):
             share = self.share(index)
@@ -246,12 +248,9 @@ class Run:
         self.close_epoch(math.fsum(losses) / len(losses))
 
     def step(self, rows: np.ndarray, source: np.random.Generator, share: float) -> float:
-        inputs = batch_of(self.augment(self.samples.batch(rows), source))
+        inputs = self.lessons.shown(rows, source)
+        taught = self.lessons.taught(rows, inputs)
         with mixed(self.rough):
-            if self.known is None:
-                taught = [each.float() for each in ask(self.teacher, inputs)]
-            else:
-                taught = [each[torch.from_numpy(rows)] for each in self.known]
             found = [each.float() for each in compared_values(self.student, inputs)]
         loss = self.loss(found, taught, self.targets(rows, inputs))
         value = float(loss.detach())
@@ -356,17 +355,6 @@ class Run:
         return History(self.start.kind, self.start.value, tuple(self.epochs), self.best)
 
 
-def ask(net: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """What a net gives, by output, to compare with or to be judged."""
-    with torch.no_grad():
-        return compared_values(net, inputs)
-
-
-def mixed(rough: bool) -> torch.autocast:
-    """Contractions in bfloat16, with sums in float32: on CPUs that have it, half as much time."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=rough)
-
-
 def may_be_rough(net: GraphModule, loss: Loss) -> bool:
     """A net that tells classes apart does as well with the rounding of bfloat16; one that gives numbers does
     not, and one of few MACs gains nothing."""
@@ -375,8 +363,11 @@ def may_be_rough(net: GraphModule, loss: Loss) -> bool:
     return has_bfloat16 and not net.is_exact and all(loss.classes) and cost.macs(net.graph) >= LEAST_MACS
 
 
-def parts_of(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def samples_in_batch(training: Training, count: int) -> int:
+    """Of so many samples that are trained on."""
+    if training.batch is not None:
+        return training.batch
+    return LARGE if count >= ENOUGH else SMALL
 
 
 def copied(state: State) -> State:

@@ -1,0 +1,90 @@
+"""Samples to what a student is shown of them, and what its teacher says to that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2c.train.augment import Augment
+from s2c.train.data import Samples
+from s2c.train.losses import compared_values
+from s2c.train.module import GraphModule, batch_of
+
+VARIANTS = 24  # of each sample, so that its teacher has to be asked for no more of them
+MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
+DRAWS = 1  # sets the random numbers of a variant apart from those of an epoch
+
+
+class Lessons:
+    """In each epoch a sample is shown in one of its variants. What the teacher says to a variant is kept,
+    where all of that can be; noise, and what is too large, are new in each epoch."""
+
+    def __init__(
+        self,
+        teacher: GraphModule,
+        samples: Samples,
+        augment: Augment,
+        seed: int,
+        outputs: int,
+        rough: bool,
+    ) -> None:
+        """outputs: how many numbers the teacher says to a sample; rough: whether in bfloat16."""
+        self.teacher, self.samples, self.augment = teacher, samples, augment
+        self.seed, self.rough = seed, rough
+        count = VARIANTS if augment.names else 1
+        is_kept = "noise" not in augment.names and len(samples) * outputs * count <= MOST_KNOWN
+        self.variants = count if is_kept else None
+        self.known: dict[int, list[Tensor]] = {}
+        self.draws = np.zeros(())
+
+    def begin(self, epoch: int, rows: np.ndarray, asked: int) -> None:
+        """Goes to the variants of an epoch, and asks the teacher for those of these rows that are to be kept
+        and not known. asked: how many samples at a time."""
+        self.variant = epoch if self.variants is None else epoch % self.variants
+        source = np.random.default_rng([self.seed, self.variant, DRAWS])
+        self.draws = self.augment.draw(len(self.samples), source)
+        if self.variants is None or self.variant in self.known:
+            return
+        answers = [self.answers(self.shown(part, source)) for part in parts_of(rows, asked)]
+        self.known[self.variant] = [
+            placed(torch.cat(each), rows, len(self.samples)) for each in zip(*answers, strict=True)
+        ]
+
+    def shown(self, rows: np.ndarray, source: np.random.Generator) -> list[Tensor]:
+        """Inputs of these samples in this epoch. source: of noise."""
+        return batch_of(self.augment(self.samples.batch(rows), self.draws[rows], source))
+
+    def taught(self, rows: np.ndarray, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """What the teacher says to these samples, by output, as they are shown in this epoch."""
+        if self.variants is None:
+            return self.answers(inputs)
+        return [each[torch.from_numpy(rows)] for each in self.known[self.variant]]
+
+    def answers(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        with mixed(self.rough):
+            return [each.float() for each in ask(self.teacher, inputs)]
+
+
+def placed(values: Tensor, rows: np.ndarray, count: int) -> Tensor:
+    """[count, ...], with the values [rows, ...] in their rows."""
+    result = values.new_zeros(count, *values.shape[1:])
+    result[torch.from_numpy(rows)] = values
+    return result
+
+
+def ask(net: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """What a net gives, by output, to compare with or to be judged."""
+    with torch.no_grad():
+        return compared_values(net, inputs)
+
+
+def mixed(rough: bool) -> torch.autocast:
+    """Contractions in bfloat16, with sums in float32: on CPUs that have it, half as much time."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=rough)
+
+
+def parts_of(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
