@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chip import plan_for_chip
-from graphs import random_arrays, random_graph, seeded
+from graphs import QUANT, integers, random_arrays, random_graph, seeded, single, tensor
 from native import COMPILERS, FLAGS, check_call, compiler, need, run_library
 from nets import data
 from rich.console import Console, Group
@@ -31,6 +31,7 @@ from s2c.emit.verilog_chip import PAGE
 from s2c.emit.verilog_stream import Net
 from s2c.inputs import adversarial_inputs
 from s2c.ir import Graph
+from s2c.ops import make
 from s2c.program import read_manifest, run_batch
 from s2c.readers.graph_file import write_graph
 from s2c.report import describe_artifact
@@ -105,6 +106,23 @@ def test_models_equal_the_oracle(nets: Nets, library: ctypes.CDLL) -> None:
             for wanted, array in zip(oracle.run(graph, *arrays), found, strict=True):
                 np.testing.assert_array_equal(wanted, array, name)
             assert count(library, name, stream, arrays) == (stream.interval, stream.cycles), name
+
+
+def test_tiles_stay_while_they_are_drained(tmp_path: Path) -> None:
+    """Until the next one comes, where the outputs, byte after byte, leave time for few results at once."""
+    x = tensor("x", 1, 3, quant=QUANT)
+    nets: dict[str, tuple[Graph, Stream]] = {}
+    for lanes in (16, 32, 64):
+        outputs = 6 * lanes
+        weights = {"weight": integers(seeded(1), outputs, 3), "bias": np.zeros(outputs, np.int32)}
+        dense = make("dense", (x,), "dense", QUANT, **weights, weight_scale=np.float32([0.01]))
+        graph = single(dense, x)
+        stream = make_stream(plan_for_chip(graph), [lanes])
+        front, back = stream.stages[0].instruction.front, stream.stages[0].instruction.back
+        assert back is not None and back.beats == front.tile_steps + front.gap == lanes
+        nets[f"drained{lanes}"] = graph, stream
+    library = build(tmp_path, {name: stream for name, (_, stream) in nets.items()})
+    test_models_equal_the_oracle(nets, library)
 
 
 def test_nets_have_all_that_stages_do(nets: Nets) -> None:

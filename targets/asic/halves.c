@@ -14,7 +14,7 @@ enum { S2C_HOLD, S2C_BEAT, S2C_ROW };
 enum { S2C_NONE, S2C_TWICE, S2C_ONCE };
 /* Cycles from the step that ends a tile to its place in the drain register, and from there to the write port. */
 enum { S2C_DRAINED = 6, S2C_REQUANTIZED = 10 };
-enum { S2C_TILES = 16, S2C_BEATS = 16 }; /* places for those under way: a tile's is free once it is drained */
+enum { S2C_TILES = 8, S2C_BEATS = 16 }; /* places for those under way; of tiles one more, which is drained */
 
 typedef struct {
     int32_t count, address, line, offset;
@@ -42,10 +42,11 @@ typedef struct {
     const int32_t *powers;
 } s2c_roms;
 
-/* A tile on its way to the drain register, and the results of a beat on theirs to the write port. */
+/* A tile on its way to the drain register, which it reaches in cycle `due`, and the results of a beat on theirs to the
+   write port. */
 typedef struct {
     int64_t sums[S2C_LANES];
-    int32_t is_there;
+    int32_t due;
 } s2c_tile;
 
 typedef struct {
@@ -67,6 +68,7 @@ typedef struct {
 
     const s2c_back *back;
     int32_t tiles_left;
+    uint32_t tiles_sent, tiles_accepted;
     s2c_tile tiles[S2C_TILES];
     const s2c_tile *drain;
     int32_t drained, drained_beats, drained_tiles, word_drained;
@@ -81,10 +83,9 @@ S2C_INLINE void s2c_reset_halves(s2c_halves *halves, const s2c_roms *roms)
     halves->roms = roms;
     halves->cycle = 0;
     halves->tiles_left = 0;
+    halves->tiles_sent = 0;
+    halves->tiles_accepted = 0;
     halves->drain = 0;
-    for (int32_t i = 0; i < S2C_TILES; i++) {
-        halves->tiles[i].is_there = 0;
-    }
     for (int32_t i = 0; i < S2C_BEATS; i++) {
         halves->beats[i].is_there = 0;
     }
@@ -147,11 +148,12 @@ S2C_INLINE void s2c_look_up(s2c_halves *halves, const int8_t *x, int32_t results
     }
 }
 
-/* The tile that a step has ended, on its way. */
+/* The tile that a step has ended, on its way. Places go round by tiles, not by cycles: one may be drained for longer than
+   the next is on its way. */
 S2C_INLINE void s2c_send(s2c_halves *halves, int32_t lanes, int32_t results)
 {
-    s2c_tile *const tile = &halves->tiles[(halves->cycle + S2C_DRAINED) % S2C_TILES];
-    tile->is_there = 1;
+    s2c_tile *const tile = &halves->tiles[halves->tiles_sent++ % S2C_TILES];
+    tile->due = halves->cycle + S2C_DRAINED;
     if (halves->front->unit == S2C_TABLE) {
         for (int32_t i = 0; i < results; i++) {
             tile->sums[i] = halves->entries[i];
@@ -222,11 +224,17 @@ S2C_INLINE void s2c_begin_writes(s2c_halves *halves)
     halves->written_tiles = 0;
 }
 
-S2C_INLINE void s2c_accept(s2c_halves *halves, s2c_tile *tile)
+/* Whether a tile reaches the drain register in this cycle. */
+S2C_INLINE int32_t s2c_is_due(const s2c_halves *halves)
+{
+    return halves->tiles_accepted != halves->tiles_sent &&
+           halves->tiles[halves->tiles_accepted % S2C_TILES].due == halves->cycle;
+}
+
+S2C_INLINE void s2c_accept(s2c_halves *halves)
 {
     halves->tiles_left--;
-    tile->is_there = 0;
-    halves->drain = tile;
+    halves->drain = &halves->tiles[halves->tiles_accepted++ % S2C_TILES];
     halves->drained = 0;
     halves->drained_beats = 0;
     halves->result = 0;

@@ -98,13 +98,12 @@ S2C_INLINE void s2c_write(s2c_chip *chip, const s2c_beat *beat)
 S2C_INLINE void s2c_clock_back(s2c_chip *chip)
 {
     s2c_halves *const halves = &chip->halves;
-    s2c_tile *const tile = &halves->tiles[halves->cycle % S2C_TILES];
     s2c_beat *const beat = &halves->beats[halves->cycle % S2C_BEATS];
-    if (tile->is_there) {
+    if (s2c_is_due(halves)) {
         if (halves->tiles_left == 0) {
             s2c_switch(chip);
         }
-        s2c_accept(halves, tile);
+        s2c_accept(halves);
     }
     if (halves->drain != 0) {
         s2c_drain(halves, S2C_RESULTS);

@@ -163,13 +163,12 @@ S2C_INLINE void s2c_clock_back(const s2c_ring *rings, const s2c_stage *stage, s2
                                unsigned char *memory, int32_t results)
 {
     s2c_halves *const halves = &flow->halves;
-    s2c_tile *const tile = &halves->tiles[halves->cycle % S2C_TILES];
     s2c_beat *const beat = &halves->beats[halves->cycle % S2C_BEATS];
-    if (tile->is_there) {
+    if (s2c_is_due(halves)) {
         if (halves->tiles_left == 0) {
             s2c_begin_call(halves);
         }
-        s2c_accept(halves, tile);
+        s2c_accept(halves);
     }
     if (halves->drain != 0) {
         s2c_drain(halves, results);
