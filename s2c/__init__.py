@@ -64,6 +64,7 @@ def compile(
     from s2c.silicon.choice import take_goal
 
     refuse_arguments(model, example_inputs, {} if dims is None else dims, {} if consts is None else consts)
+    refuse_goals(lanes, {"interval": interval, "latency": adaptation.get("latency")})
     sizes = {key: int(size) for key, size in (dims or {}).items()}
     latency = adaptation.pop("latency", None)
     goal, latency = take_goal(target, lanes, latency, mhz, device, interval, style)
@@ -128,6 +129,19 @@ def refuse_arguments(model: object, example_inputs: object, dims: object, consts
         if not isinstance(array, np.ndarray):
             found = type(array).__name__
             problems.append(Problem(f"consts {name}", "a numpy array", found, "convert it with numpy.array"))
+    if problems:
+        raise CompileError(tuple(problems))
+
+
+def refuse_goals(lanes: object, times: Mapping[str, object]) -> None:
+    """The same for how a chip is chosen."""
+    problems = [
+        Problem(what, "a time with its unit", repr(time), f'write {what}="40us"')
+        for what, time in times.items()
+        if time is not None and not isinstance(time, str)
+    ]
+    if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool)):
+        problems.append(Problem("lanes", "an integer", repr(lanes), "write lanes=8"))
     if problems:
         raise CompileError(tuple(problems))
 

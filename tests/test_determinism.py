@@ -10,10 +10,12 @@ import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from graphs import raises
 from typer.testing import CliRunner
 
 from s2c import CompileError
@@ -24,6 +26,7 @@ from s2c.determinism.measure import (
     EMPTY,
     OWN,
     draw_inputs,
+    find_gap,
     find_models,
     hostile_inputs,
     measure_determinism,
@@ -41,7 +44,7 @@ from s2c.determinism.table import (
     time_rows,
     valgrind_text,
 )
-from s2c.determinism.ticks import NEAR, Tick, find_tick
+from s2c.determinism.ticks import NEAR, WINDOW, Tick, find_tick
 from s2c.determinism.turns import Entry, Pace, orders, take_turns, turn_calls
 from s2c.determinism.worker import Job, Worker, WorkerError, time_calls
 from s2c.ir import Type
@@ -165,8 +168,28 @@ def test_calls_begin_behind_a_tick_and_end_before_the_next(monkeypatch: pytest.M
     now[0] = 5 * MS - 400_000
     assert tick.wait(500_000)
     assert now[0] >= 5 * MS + 100_000
+    now[0] = 5 * MS - 400_000
+    assert tick.wait(5 * MS)  # a call that has become longer than the time between two
+    assert 100_000 <= now[0] - 5 * MS <= 100_000 + WINDOW
     assert tick.leaves(3 * MS)
     assert not tick.leaves(4 * MS - 100_000)
+
+
+def test_calls_that_ticks_leave_no_room_for_are_refused() -> None:
+    def workers(tick: Tick | None, needed: int) -> dict[str, Any]:
+        answers = {"tick": tick, "usual": needed}
+        return {OWN: SimpleNamespace(ask=answers.__getitem__)}
+
+    tick = Tick(period=4 * MS, phase=MS, length=100_000)
+    assert find_gap(workers(tick, MS)) == tick
+    assert raises(lambda: find_gap(workers(None, MS))) == (
+        "--between-ticks: wanted a timer tick to stay clear of, found none, or no regular one, on this core; "
+        "leave it out"
+    )
+    assert raises(lambda: find_gap(workers(tick, 4 * MS))) == (
+        f"--between-ticks: wanted calls that fit between two timer ticks, found {OWN}, a tick every 4 ms; "
+        "leave it out: ticks weigh little on calls so long"
+    )
 
 
 def test_after_a_wait_a_call_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1119,6 +1119,21 @@ def _(folder: Path) -> object:
 
 
 @row(
+    "__init__.py:refuse_goals",
+    'interval: wanted a time with its unit, found 5; write interval="40us"\n'
+    'latency: wanted a time with its unit, found 2.5; write latency="40us"',
+)
+def _(folder: Path) -> object:
+    flags: dict[str, Any] = {"style": "stream", "interval": 5, "latency": 2.5}
+    return s2c.compile("net.onnx", "asic", **flags)
+
+
+@row("__init__.py:refuse_goals", "lanes: wanted an integer, found 4.0; write lanes=8")
+def _(folder: Path) -> object:
+    return s2c.compile("net.onnx", "asic", lanes=4.0)  # type: ignore[arg-type]
+
+
+@row(
     "target.py:run_all",
     "kws: wanted exit status 0 from: sh -c 'echo no; exit 3', found 3\nno\n; "
     "a net that does not fit the target's memory or a --cc that lacks a flag ends like this",

@@ -17,6 +17,7 @@ LISTENING = 0.6  # seconds
 GAP = 2_000  # nanoseconds between two looks at the clock: some would be no interruption
 NEAR = 60_000  # nanoseconds by which ticks come off their phase, at most
 REGULAR = 0.7  # of the ticks of a rate must have been felt
+WINDOW = 50_000  # nanoseconds in which a call may begin, at least: many looks at the clock
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,17 @@ class Tick:
     length: int
 
     def wait(self, needed: int) -> bool:
-        """Until so many nanoseconds are left before the next; whether there was anything to wait for."""
+        """Until so many nanoseconds are left before the next, or, where so many never are, one is just over;
+        whether there was anything to wait for."""
         is_late = False
-        while not self.length <= (time.perf_counter_ns() - self.phase) % self.period <= self.period - needed:
+        last = max(self.period - needed, self.length + WINDOW)
+        while not self.length <= (time.perf_counter_ns() - self.phase) % self.period <= last:
             is_late = True
         return is_late
 
     def leaves(self, needed: int) -> bool:
         """Whether there is time for it between two."""
-        return self.length + needed < self.period
+        return self.length + WINDOW + needed <= self.period
 
 
 def listen(seconds: float = LISTENING) -> np.ndarray:
