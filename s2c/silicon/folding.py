@@ -37,7 +37,7 @@ def fold(plan: Plan, budget: int | None) -> tuple[int, ...]:
 
 def choose_fold(folds: Sequence[Fold], budget: int | None) -> Fold:
     """folds: the slowest first."""
-    least = folds[0].lanes
+    least = max(folds[0].lanes, 1)
     most = max(DEFAULT_LANES, least) if budget is None else budget
     if most < least:
         raise error(
