@@ -96,6 +96,7 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
             "budget": ["macs", 0.5],
             "seed": seed,
             "epochs": 30,
+            "loop": 2,
             "macs": {"original": 1000, "pruned": 490},
             "score": {"original": 0.881, "retrained": accuracy},
             "seconds": 600,
@@ -113,6 +114,6 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
         "87.50%",
         "87.0% to 88.0%",
         "-0.60",
-        *("2", "30", "10"),
+        *("2", "30", "2", "10"),
     ]
     assert row == "| " + " | ".join(cells) + " |"

@@ -25,6 +25,7 @@ from torch_pruning_peer import METHODS, SAMPLES, count_macs, prune
 
 from s2c import cost
 from s2c.adapt import Recipe, adapt, prepare
+from s2c.adapt.recipe import DEFAULT_METHOD
 from s2c.driver import load_source, make_request
 from s2c.ir import Graph
 from s2c.readers.torch import save_module
@@ -40,6 +41,7 @@ from readme_tables import machine
 # The best on resnet8 of those that compare_methods.py tried, and within a point of the best on ResNet-20.
 PEER_METHOD = "bn-scale-global"
 AUGMENT = ("flip", "shift")
+LOOP = 2  # of training, which both tools share: the second steps along the gradients' directions
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         "budget": list(run.budget),
         "seed": run.seed,
         "epochs": run.epochs,
+        "loop": LOOP,
         "macs": report["macs"],
         "parameters": report["parameters"],
         "score": report["score"],
@@ -180,7 +183,7 @@ def parse() -> tuple[list[Run], Path]:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "agility" / "peers")
     given = parser.parse_args()
     chosen = ("macs", given.macs) if given.macs is not None else ("width", given.width)
-    method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else Recipe.importance)
+    method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else DEFAULT_METHOD)
     runs = [Run(given.net, given.tool, method, chosen, seed, given.epochs) for seed in given.seed]
     return runs, given.out
 
