@@ -80,3 +80,11 @@ def run_library(
         arena[offset : offset + node.type.bytes].copy().view(node.type.numpy).reshape(node.type.shape)
         for offset, node in zip(plan.outputs, plan.graph.outputs, strict=True)
     )
+
+
+def run_sanitized(folder: Path, name: str) -> str:
+    """What main.c and NAME.c print under gcc's sanitizers, the first fault of which ends them."""
+    sources = [str(folder / "main.c"), str(folder / f"{name}.c")]
+    sanitizers = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    check_call([*COMPILERS["gcc"], *FLAGS, *sanitizers, *sources, "-o", str(folder / name)])
+    return check_call([str(folder / name)])

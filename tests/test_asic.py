@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from chip import plan_for_chip
 from graphs import GEOMETRY, QUANT, floats, raises, random_arrays, random_graph, seeded, single, tensor
-from native import COMPILERS, FLAGS, check_call, compiler, need, run_library
+from native import FLAGS, check_call, compiler, need, run_library, run_sanitized
 from nets import data
 
 import s2c
@@ -172,10 +172,7 @@ def test_models_have_no_undefined_behaviour(nets: dict[str, tuple[Graph, Schedul
         (tmp_path / f"{name}.h").write_text(emit_header(schedule.plan, name, name, counts_cycles=True))
         (tmp_path / f"{name}.c").write_text(emit_model(schedule, name, name))
         (tmp_path / "main.c").write_text(emit_main(schedule.plan, name, goldens))
-        sources = [str(tmp_path / "main.c"), str(tmp_path / f"{name}.c")]
-        sanitizers = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-        check_call([*COMPILERS["gcc"], *FLAGS, *sanitizers, *sources, "-o", str(tmp_path / name)])
-        assert check_call([str(tmp_path / name)]) == ""
+        assert run_sanitized(tmp_path, name) == ""
 
 
 # artifacts

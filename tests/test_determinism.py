@@ -462,7 +462,9 @@ def test_tables() -> None:
 def test_facts_say_that_calls_meet_no_tick() -> None:
     document = make_document() | {"tick": asdict(Tick(4 * MS, 3, 81_000))}
     found = facts(document)["timer ticks"]
-    assert found == "every 4 ms, over within 81 µs: each call begins behind one and ends before the next"
+    assert (
+        found == "every 4 ms, over within 81 µs: each call begins behind one, in time to end before the next"
+    )
     assert "timer ticks" not in facts(make_document())
 
 

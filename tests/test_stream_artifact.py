@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from chip import plan_for_chip
 from graphs import QUANT, integers, random_arrays, random_graph, seeded, single, tensor
-from native import COMPILERS, FLAGS, check_call, compiler, need, run_library
+from native import FLAGS, check_call, compiler, need, run_library, run_sanitized
 from nets import data
 from rich.console import Console, Group
 from test_asic import NETS_OF_MLPERF, odd_net
@@ -199,10 +199,7 @@ def test_models_have_no_undefined_behaviour(nets: Nets, tmp_path: Path) -> None:
         goldens = [Golden(each, oracle.run(graph, *each)) for each in arrays]
         write_model(tmp_path, name, stream)
         (tmp_path / "main.c").write_text(emit_main(plan_with_rings(stream), name, goldens))
-        sources = [str(tmp_path / "main.c"), str(tmp_path / f"{name}.c")]
-        sanitizers = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-        check_call([*COMPILERS["gcc"], *FLAGS, *sanitizers, *sources, "-o", str(tmp_path / name)])
-        assert check_call([str(tmp_path / name)]) == ""
+        assert run_sanitized(tmp_path, name) == ""
 
 
 # artifacts

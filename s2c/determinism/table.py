@@ -82,8 +82,8 @@ def facts(document: Document) -> dict[str, str]:
     if document["tick"]:
         period, length = document["tick"]["period"] / 1e6, document["tick"]["length"] / 1e3
         result["timer ticks"] = (
-            f"every {period:.3g} ms, over within {length:.0f} µs: each call begins behind one and "
-            "ends before the next"
+            f"every {period:.3g} ms, over within {length:.0f} µs: each call begins behind one, in time "
+            "to end before the next"
         )
     if refused:
         result["not permitted"] = "; ".join(
