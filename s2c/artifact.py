@@ -21,7 +21,6 @@ from s2c.driver import (
     analyse_model,
     compile_model,
     dump_folder,
-    emit_chip,
     stage_text,
     staged_folder,
     too_large,
@@ -29,6 +28,7 @@ from s2c.driver import (
 )
 from s2c.emit.c_family import emit_header, emit_source, specialisations
 from s2c.emit.cpp import emit_cpp
+from s2c.emit.hardware import emit_chip
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header, emit_team
 from s2c.emit.rust import emit_rust
 from s2c.emit.silicon_model import emit_model

@@ -16,9 +16,8 @@ from s2c import check, oracle
 from s2c.compare import TOLERANCE, compare
 from s2c.cost import constant_bytes
 from s2c.emit.c_family import emit_source
+from s2c.emit.hardware import emit_chip
 from s2c.emit.text import identifier
-from s2c.emit.verilog import emit_verilog
-from s2c.emit.verilog_stream import emit_stream
 from s2c.errors import CompileError, error
 from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
@@ -31,13 +30,10 @@ from s2c.plan import run as run_plan
 from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
 from s2c.silicon.choice import Goal, choose_lanes
-from s2c.silicon.folding import fold
-from s2c.silicon.refusals import DATAPATH, STREAM, refuse_flags, refuse_name, refuse_states
-from s2c.silicon.schedule import Schedule, make_schedule, refuse_long
-from s2c.silicon.stream import Stream, make_stream
-from s2c.silicon.stream_cost import stream_lanes
-from s2c.silicon.stream_text import stream_text
-from s2c.silicon.text import schedule_text
+from s2c.silicon.refusals import DATAPATH, refuse_flags, refuse_name, refuse_states
+from s2c.silicon.schedule import Schedule
+from s2c.silicon.stream import Stream
+from s2c.silicon.styles import chip_text, make_chip
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
 from s2c.target import Target, load_target
@@ -243,7 +239,7 @@ def compile_model(request: Request, checked: bool = False) -> Compilation:
         refuse_states(request.target, graph)
     plan = make_plan(graph, kernels, vectors, request.threads, request.choices)
     request = with_lanes(request, plan)
-    chip = make_chip(request, plan)
+    chip = chip_of(request, plan)
     if dump is not None:
         write_dump(dump, "90_plan.txt", str(plan))
     if dump is not None and chip is not None:
@@ -263,28 +259,9 @@ def with_lanes(request: Request, plan: Plan) -> Request:
     return replace(request, lanes=choose_lanes(plan, request.goal, request.style or DATAPATH), goal=None)
 
 
-def make_chip(request: Request, plan: Plan) -> Schedule | Stream | None:
+def chip_of(request: Request, plan: Plan) -> Schedule | Stream | None:
     """None for targets that are none. Raises CompileError."""
-    if request.style == STREAM:
-        stream = make_stream(plan, fold(plan, request.lanes))
-        refuse_long(stream_lanes(stream), stream.cycles)
-        return stream
-    if request.lanes is None:
-        return None
-    schedule = make_schedule(plan, request.lanes)
-    refuse_long(request.lanes, schedule.cycles)
-    return schedule
-
-
-def emit_chip(chip: Schedule | Stream, name: str, title: str) -> dict[str, str]:
-    """The text of each file of hardware, by its name."""
-    if isinstance(chip, Stream):
-        return emit_stream(chip, name, title)
-    return emit_verilog(chip, name, title)
-
-
-def chip_text(chip: Schedule | Stream) -> str:
-    return stream_text(chip) if isinstance(chip, Stream) else schedule_text(chip)
+    return None if request.style is None else make_chip(plan, request.style, request.lanes)
 
 
 def refuse_large(request: Request, plan: Plan) -> None:
@@ -422,7 +399,7 @@ def stage_text(request: Request, stage: str) -> str:
     if stage == "plan":
         return str(plan)
     target = request.target
-    chip = make_chip(with_lanes(request, plan), plan)
+    chip = chip_of(with_lanes(request, plan), plan)
     if chip is not None:
         if stage == "schedule":
             return chip_text(chip)

@@ -54,6 +54,7 @@ ELSEWHERE = (
     "train/",
     "arguments.py",
     "bench.py",
+    "bench_cli.py",
     "cli.py",
     "errors.py",
     "library.py",
