@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import hashlib
 import importlib
 import itertools
 import json
@@ -15,7 +14,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from s2c.resources import cache_folder, folder, zig_environment
+from s2c.own_code import LIBRARY, build_own
+from s2c.resources import folder
 
 LIMIT = 20_000_000_000  # instructions of one inference: some two minutes of emulation
 CALLS_MAX = 65536  # S2C_CALLS_MAX in count.h
@@ -121,22 +120,9 @@ def merge(line: bytes, counts: Counts, by_call: bool) -> bytes:
 
 
 def build_library(name: str) -> Path:
-    """targets/cortex-m/<name>.c as a shared library of the host, built once per user and content."""
+    """targets/cortex-m/<name>.c as a shared library of the host."""
     sources = folder("targets") / "cortex-m"
-    content = b"".join((sources / file).read_bytes() for file in ("count.h", f"{name}.c"))
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    cache = cache_folder() / "s2c"
-    library = cache / f"{name}-{digest}.so"
-    if library.exists():
-        return library
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        built = Path(scratch) / library.name
-        compiler = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O2", "-g0"]
-        subprocess.run(
-            [*compiler, str(sources / f"{name}.c"), "-o", str(built)], check=True, env=zig_environment()
-        )
-        built.replace(library)  # atomic: another process may build the same
-    return library
+    return build_own(sources / f"{name}.c", *LIBRARY, headers=(sources / "count.h",))
 
 
 class CountStruct(ctypes.Structure):

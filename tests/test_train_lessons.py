@@ -37,7 +37,7 @@ def made(*names: str) -> tuple[Lessons, Counting]:
 
 def lesson(lessons: Lessons, epoch: int, rows: np.ndarray = ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and what the teacher says to them."""
-    lessons.begin(epoch, ROWS, 3)
+    lessons.begin(epoch, [ROWS[:3], ROWS[3:]], map)
     shown = lessons.shown(rows, np.random.default_rng(epoch))
     (taught,) = lessons.taught(rows, shown)
     return shown[0].numpy(), taught.numpy()

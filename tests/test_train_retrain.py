@@ -21,6 +21,7 @@ from s2c.train import retrain as training_module  # noqa: E402
 from s2c.train.data import Samples, make_samples  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
+from s2c.train.parts import PART, Part, add_up  # noqa: E402
 from s2c.train.rates import HIGH_RATE, RATE, default_rate, natural_scales, rate_share  # noqa: E402
 from s2c.train.retrain import Progress, Training, retrain, samples_in_batch, split  # noqa: E402
 
@@ -193,6 +194,33 @@ def test_equal_seeds_give_equal_bytes() -> None:
     again, same_history = trained(disturbed(teacher), teacher, samples, training)
     other, _ = trained(disturbed(teacher), teacher, samples, replace(training, seed=1))
     assert same(one, again) and history == same_history and not same(one, other)
+
+
+@pytest.mark.parametrize("student", [disturbed, lambda teacher: teacher])
+def test_threads_change_nothing_but_time(student: Callable[[Graph], Graph]) -> None:
+    """Batches of three parts."""
+    teacher = classifier(0)
+    samples = labelled(teacher, 400)
+    training = replace(SHORT, epochs=2, batch=2 * PART + 20, augment=("flip", "noise"))
+    one, history = trained(student(teacher), teacher, samples, training)
+    for threads in (2, 5):
+        again, same_history = trained(student(teacher), teacher, samples, replace(training, threads=threads))
+        assert same(one, again) and history == same_history
+
+
+def test_parts_add_up() -> None:
+    """Without normalisation the gradient of a batch is that of all its samples at once."""
+    x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    weight = torch.ones(3, requires_grad=True)
+    loss = torch.tanh(x @ weight).mean()
+    loss.backward()
+    wanted, weight.grad = weight.grad.clone(), None
+    found = []
+    for rows in np.array_split(np.arange(100), 3):
+        part = torch.tanh(x[rows] @ weight).mean()
+        found.append(Part(len(rows) / 100, float(part.detach()), torch.autograd.grad(part, [weight]), {}))
+    assert add_up(found, [weight]) == pytest.approx(float(loss.detach()), rel=1e-5)
+    torch.testing.assert_close(weight.grad, wanted)
 
 
 def test_settings_of_torch_stay() -> None:

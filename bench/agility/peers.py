@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -41,7 +41,7 @@ from readme_tables import machine
 # The best on resnet8 of those that compare_methods.py tried, and within a point of the best on ResNet-20.
 PEER_METHOD = "bn-scale-global"
 AUGMENT = ("flip", "shift")
-LOOP = 2  # of training, which both tools share: the second steps along the gradients' directions
+LOOP = 3  # of training, which both share: 2 steps along the gradients' directions, 3 takes batches in parts
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         report = dict(adapt(recipe, checkpoint, tell).report)
     else:
         report = adapt_by_peer(run, recipe, checkpoint)
+    history = report["history"]
     return {
         "net": run.net,
         "tool": run.tool,
@@ -79,6 +80,8 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         "macs": report["macs"],
         "parameters": report["parameters"],
         "score": report["score"],
+        "best": {"epoch": history["best"]} | history["epochs"][max(history["best"], 1) - 1],
+        "threads": torch.get_num_threads(),
         "seconds": round(time.monotonic() - began),
         "date": date.today().isoformat(),
         "machine": machine(),
@@ -121,8 +124,9 @@ def adapt_by_peer(run: Run, recipe: Recipe, checkpoint: Path) -> dict[str, Any]:
     graph = prune_by_peer(run, checkpoint.with_suffix(".pt2"))
     student = GraphModule(graph)
     before = measure(student, test).value
-    retrain_by_recipe(student, original, recipe, checkpoint)
+    history = retrain_by_recipe(student, original, recipe, checkpoint)
     return {
+        "history": asdict(history),
         "macs": {"original": cost.macs(original), "pruned": cost.macs(graph)},
         "parameters": {
             "original": cost.parameters(original.nodes()),
@@ -153,7 +157,8 @@ def prune_by_peer(run: Run, path: Path) -> Graph:
 def retrain_by_recipe(student: GraphModule, original: Graph, recipe: Recipe, checkpoint: Path) -> History:
     train = load_samples(recipe.data, original, every_class=True)
     assert recipe.epochs is not None
-    training = Training(recipe.epochs, seed=recipe.seed, augment=recipe.augment)
+    threads = torch.get_num_threads()
+    training = Training(recipe.epochs, seed=recipe.seed, augment=recipe.augment, threads=threads)
     return retrain(student, original, train, training, checkpoint, hear)
 
 
@@ -170,13 +175,14 @@ def some_samples(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x[chosen]), torch.from_numpy(y[chosen])
 
 
-def parse() -> tuple[list[Run], Path]:
+def parse() -> tuple[list[Run], Path, int]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", choices=sorted(NETS), required=True)
     parser.add_argument("--tool", choices=("s2c", "torch-pruning"), required=True)
     parser.add_argument("--method", help=f"s2c's --importance, or of torch-pruning: {', '.join(METHODS)}")
     parser.add_argument("--seed", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1, help="they change nothing but time")
     budget = parser.add_mutually_exclusive_group(required=True)
     for kind in ("macs", "width"):
         budget.add_argument(f"--{kind}", type=float, metavar="SHARE")
@@ -185,11 +191,11 @@ def parse() -> tuple[list[Run], Path]:
     chosen = ("macs", given.macs) if given.macs is not None else ("width", given.width)
     method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else DEFAULT_METHOD)
     runs = [Run(given.net, given.tool, method, chosen, seed, given.epochs) for seed in given.seed]
-    return runs, given.out
+    return runs, given.out, given.threads
 
 
 def main() -> None:
-    runs, folder = parse()
+    runs, folder, threads = parse()
     folder.mkdir(parents=True, exist_ok=True)
     for run in runs:
         path = folder / f"{run.name}.json"
@@ -197,6 +203,7 @@ def main() -> None:
             tell(f"{path} is there")
             continue
         start(run.seed)
+        torch.set_num_threads(threads)
         result = execute(run, folder)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

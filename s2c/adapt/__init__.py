@@ -67,6 +67,8 @@ def adapt(
     check_recipe(recipe)
     say("reading model and data")
     original = prepare(load_source(recipe.request))
+    import torch
+
     from s2c.train.quantization import refuse_unquantizable
     from s2c.train.retrain import fixed
 
@@ -81,8 +83,9 @@ def adapt(
         "parameters": {"original": cost.parameters(original.nodes())},
         "score": {},
     }
-    job = Job(recipe, original, work, checkpoint, say, report, time.monotonic())
-    with fixed(1):
+    threads = torch.get_num_threads()  # one in a sweep, whose jobs run side by side
+    job = Job(recipe, original, work, checkpoint, say, report, time.monotonic(), threads)
+    with fixed():
         return Adapted(adapted(job, is_tried), original, report)
 
 
@@ -124,7 +127,9 @@ def training(job: Job) -> Training:
     from s2c.train.retrain import Training
 
     recipe = job.recipe
-    flags = Training(minutes=job.minutes_left(), seed=recipe.seed, augment=recipe.augment)
+    flags = Training(
+        minutes=job.minutes_left(), seed=recipe.seed, augment=recipe.augment, threads=job.threads
+    )
     return flags if recipe.epochs is None else replace(flags, epochs=recipe.epochs)
 
 

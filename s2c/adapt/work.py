@@ -73,7 +73,7 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
 @dataclass(frozen=True, eq=False)
 class Job:
     """One adaptation under way, begun at a time of time.monotonic(). report: its notes so far, for JSON.
-    checkpoint: where training goes on from."""
+    checkpoint: where training goes on from. threads: of training, which nothing but time depends on."""
 
     recipe: Recipe
     original: Graph
@@ -82,6 +82,7 @@ class Job:
     say: Say
     report: dict[str, Any]
     begun: float
+    threads: int = 1
 
     def record(self, step: str, net: Graph | GraphModule) -> None:
         """Notes the net's score on what is judged, under the step's name, and of what kind scores are."""

@@ -18,8 +18,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from s2c.determinism.build import build_own
 from s2c.determinism.peers import Session, Settings
+from s2c.own_code import LIBRARY, build_own
 
 PRIORITY = 50  # of SCHED_FIFO: above all ordinary processes, below what the kernel runs
 LOCK_CURRENT, LOCK_FUTURE = 1, 2  # mlockall
@@ -30,7 +30,7 @@ COUNTED_CALLS = 200
 
 @cache
 def load_probe() -> ctypes.CDLL:
-    probe = ctypes.CDLL(str(build_own("probe", "-shared", "-fPIC")))
+    probe = ctypes.CDLL(str(build_own(Path(__file__).with_name("probe.c"), *LIBRARY)))
     probe.s2c_probe_spin.argtypes = [ctypes.c_int64]
     probe.s2c_probe_spin.restype = None
     return probe

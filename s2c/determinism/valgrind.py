@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from s2c.determinism.build import build_own
+from s2c.own_code import build_own
 from s2c.program import read_manifest
 
 CALLS = 3
@@ -49,7 +49,7 @@ def count_run(folder: Path, arrays: Sequence[np.ndarray], function: str) -> int:
     done = subprocess.run(
         [
             *("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"),
-            *(str(build_own("count", "-ldl")), str(library), function, reset),
+            *(str(build_own(Path(__file__).with_name("count.c"), "-ldl")), str(library), function, reset),
             *(str(manifest["arena_bytes"]), str(CALLS), *spans),
         ],
         input=b"".join(array.tobytes() for array in arrays),

@@ -37,19 +37,25 @@ def flip(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.nda
 
 def shift(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.ndarray:
     """Each sample moves by some pixels; what comes in repeats the edge, whatever stands for black."""
-    moved: np.ndarray = np.moveaxis(images, axes, (1, 2))
-    rows, columns = (moves(extent, draws[:, 1 + axis]) for axis, extent in enumerate(moved.shape[1:3]))
-    samples = np.arange(len(moved))[:, None, None]
-    result: np.ndarray = np.moveaxis(moved[samples, rows[:, :, None], columns[:, None, :]], (1, 2), axes)
+    result = np.empty_like(images)
+    source, target = (np.moveaxis(each, axes, (1, 2)) for each in (images, result))
+    height, width = source.shape[1:3]
+    downs, rights = (moves(extent, draws[:, 1 + axis]) for axis, extent in enumerate((height, width)))
+    rows = np.clip(np.arange(height) + downs[:, None], 0, height - 1)
+    for index, right in enumerate(rights.tolist()):  # slices are copied much faster than single pixels
+        image, moved = source[index][rows[index]], target[index]
+        if right < 0:
+            moved[:, -right:], moved[:, :-right] = image[:, :right], image[:, :1]
+        else:
+            moved[:, : width - right], moved[:, width - right :] = image[:, right:], image[:, -1:]
     return result
 
 
 def moves(extent: int, draws: np.ndarray) -> np.ndarray:
-    """[samples, extent]: the index that each position reads. draws: [samples]"""
+    """[samples]: from how many positions further on each is read. draws: [samples]"""
     most = extent // SHIFT
-    offsets = np.floor(draws * (2 * most + 1)).astype(np.int64) - most
-    rows: np.ndarray = np.clip(np.arange(extent) + offsets[:, None], 0, extent - 1)
-    return rows
+    offsets: np.ndarray = np.floor(draws * (2 * most + 1)).astype(np.int64) - most
+    return offsets
 
 
 IMAGE: Mapping[str, Callable[[np.ndarray, tuple[int, int], np.ndarray], np.ndarray]] = {

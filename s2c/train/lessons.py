@@ -12,6 +12,7 @@ from s2c.train.augment import Augment
 from s2c.train.data import Samples
 from s2c.train.losses import compared_values
 from s2c.train.module import GraphModule, batch_of
+from s2c.train.parts import Each
 
 VARIANTS = 24  # of each sample, so that its teacher has to be asked for no more of them
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
@@ -40,17 +41,18 @@ class Lessons:
         self.known: dict[int, list[Tensor]] = {}
         self.draws = np.zeros(())
 
-    def begin(self, epoch: int, rows: np.ndarray, asked: int) -> None:
+    def begin(self, epoch: int, parts: Sequence[np.ndarray], each: Each) -> None:
         """Goes to the variants of an epoch, and asks the teacher for those of these rows that are to be kept
-        and not known. asked: how many samples at a time."""
+        and not known. parts: rows that it is asked for at a time."""
         self.variant = epoch if self.variants is None else epoch % self.variants
         source = np.random.default_rng([self.seed, self.variant, DRAWS])
         self.draws = self.augment.draw(len(self.samples), source)
         if self.variants is None or self.variant in self.known:
             return
-        answers = [self.answers(self.shown(part, source)) for part in parts_of(rows, asked)]
+        answers = each(lambda rows: self.answers(self.shown(rows, source)), parts)
+        rows = np.concatenate(parts)
         self.known[self.variant] = [
-            placed(torch.cat(each), rows, len(self.samples)) for each in zip(*answers, strict=True)
+            placed(torch.cat(values), rows, len(self.samples)) for values in zip(*answers, strict=True)
         ]
 
     def shown(self, rows: np.ndarray, source: np.random.Generator) -> list[Tensor]:

@@ -13,11 +13,11 @@ from torch.nn import functional
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node
 from s2c.ops import OPS
+from s2c.ops.clamp import bounds
 from s2c.ops.core import LEAVES
 from s2c.quantization.scales import CONTRACTIONS
-from s2c.train.functions import TORCH, conv2d_sums, flat, has_function, unflat
+from s2c.train.functions import TORCH, conv2d_sums, has_function
 from s2c.train.norm import Norm, Sums, folded, matched
-from s2c.train.tensors import clamp
 
 # The array attrs that are trained; a constant operand is trained where `is_trained_constant` says so.
 TRAINED: Mapping[str, tuple[str, ...]] = {
@@ -162,10 +162,8 @@ class GraphModule(nn.Module):  # type: ignore[misc]
 
     def finished(self, node: Node, norm: Norm, sums: Tensor) -> Tensor:
         """The value of a normalised contraction, from its sums."""
-        if node.op == "conv2d":
-            return clamp(node, unflat(norm(flat(sums)), sums.shape[0]))
-        rows: Tensor = norm(sums.flatten(0, -2))
-        return clamp(node, rows.reshape(sums.shape))
+        result: Tensor = norm(sums, *bounds(node))
+        return result
 
     def sums(self, node: Node, x: Tensor) -> Tensor:
         """A contraction without bias and clamp, [samples, *shape]."""

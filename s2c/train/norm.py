@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-EPSILON = 1e-5
+from s2c.train.normalise import EPSILON, normalise_clamp
+
 MOMENTUM = 0.1
 MOST_GAIN = 10.0  # by which a channel that hardly varies any more is stretched to what it did
 
@@ -24,16 +26,42 @@ class Norm(nn.Module):  # type: ignore[misc]
         self.register_buffer("mean", mean.clone())
         self.register_buffer("variance", variance.clone())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[rows, channels] or [rows, channels, height, width]. A single value of a channel has no variance to
-        divide by: it is normalised as in evaluation."""
-        measures = self.training and x.numel() > x.shape[1]
-        return functional.batch_norm(
-            x, self.mean, self.variance, self.scale, self.shift, measures, MOMENTUM, EPSILON
-        )
+    def forward(self, sums: Tensor, low: float, high: float) -> Tensor:
+        """[..., channels] to what lies between low and high. While training, by the mean and variance of
+        these sums, which `measuring` hears of; a single value of a channel has no variance to divide by: it
+        is normalised as in evaluation."""
+        rows = sums.numel() // sums.shape[-1]
+        if not (self.training and rows > 1):
+            factor = self.factor()
+            return torch.addcmul(self.shift - self.mean * factor, sums, factor).clamp(low, high)
+        result, mean, variance = normalise_clamp(sums, self.scale, self.shift, low, high)
+        heard = getattr(HEARD, "moments", None)
+        if heard is not None:
+            heard[self] = mean, variance * (rows / (rows - 1))
+        return result
+
+    def move(self, mean: Tensor, variance: Tensor) -> None:
+        """What is kept goes a step towards what was measured."""
+        self.mean.lerp_(mean, MOMENTUM)
+        self.variance.lerp_(variance, MOMENTUM)
 
     def factor(self) -> Tensor:
         return self.scale / torch.sqrt(self.variance + EPSILON)
+
+
+Measured = dict[Norm, tuple[Tensor, Tensor]]  # mean and variance by channel, as far as samples tell of all
+HEARD = threading.local()
+
+
+@contextmanager
+def measuring() -> Iterator[Measured]:
+    """Of the Norms that this thread computes meanwhile."""
+    moments: Measured = {}
+    HEARD.moments = moments
+    try:
+        yield moments
+    finally:
+        HEARD.moments = None
 
 
 class Sums:

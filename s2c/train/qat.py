@@ -28,5 +28,5 @@ def train_quantized(
     module = QuantizedModule(quantized.scheme)
     rate = RATE if training.rate is None else training.rate
     history = retrain(module, teacher, train, replace(training, rate=rate), checkpoint, progress, anew)
-    with fixed(training.threads):
+    with fixed():
         return judged(quantized.scheme.of(module.to_graph()), quantized.reference, train), history

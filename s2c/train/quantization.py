@@ -55,7 +55,7 @@ def quantize_net(
     the net gives values that are not finite."""
     refuse_unquantizable(graph, keep_float)
     prepared = use_int8_forms(trainable(graph))
-    with fixed(1):
+    with fixed():
         scheme = find_scheme(prepared, calibration, keep_float, float_io, progress)
         _, measured = calibration_batches(prepared, calibration)
         progress("correcting biases", 0.8)
@@ -93,7 +93,7 @@ def with_rough_ranges(
     if prepared.states:
         some = [each[:, :1] for each in some]
     layout = find_layout(prepared, keep_float)
-    with fixed(1):
+    with fixed():
         seen = observe(RoundedModule(prepared), stored_nodes(layout), [batch_of(some)])
     options = [group_options(each, layout, seen) for each in range(len(layout.groups))]
     names = [next(iter(each)) for each in options]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from s2c.train.losses import Loss, compared_values, make_loss
 from s2c.train.measure import Score, joined, needs_teacher, score
 from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, batch_of
+from s2c.train.norm import measuring
+from s2c.train.parts import Each, Part, add_up, parts_of_batch, side_by_side
 from s2c.train.rates import default_rate, make_optimizer, rate_share
 
 HELD = 0.1  # the share of the samples that decides when to stop and which state is best; not trained on
@@ -45,8 +48,8 @@ AVERAGED = 20  # the running mean is of the last step in so many: of more steps,
 class Training:
     """rate: the largest relative change of a weight in one step; None: that of default_rate. minutes: an
     upper limit, to which the schedule is shortened; then the result depends on the machine's speed. Where
-    preparation alone takes as long, one batch is trained on, past the limit. Otherwise equal seeds and
-    threads give equal bytes on one machine. batch: None: LARGE samples where there are enough, else SMALL.
+    preparation alone takes as long, one batch is trained on, past the limit. Otherwise equal seeds give equal
+    bytes on one machine, whatever the threads. batch: None: LARGE samples where there are enough, else SMALL.
     """
 
     epochs: int = 30
@@ -115,20 +118,20 @@ def retrain(
     pruning. Raises CompileError.
     """
     check_augment(student.graph, training.augment)
-    with fixed(training.threads):
-        run = Run(student, teacher, train, training, checkpoint, progress, anew)
+    with fixed(), side_by_side(training.threads) as each:
+        run = Run(student, teacher, train, training, checkpoint, progress, anew, each)
         while not run.is_done():
             run.train_epoch()
         return run.finish()
 
 
 @contextmanager
-def fixed(threads: int) -> Iterator[None]:
-    """Equal work gives equal bits."""
+def fixed() -> Iterator[None]:
+    """Equal work gives equal bits: one thread for each call of torch."""
     memory = torch.utils.deterministic
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     filled = memory.fill_uninitialized_memory
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     memory.fill_uninitialized_memory = False  # of every new tensor: it only helps to find faults
     try:
@@ -152,11 +155,12 @@ class Run:
         checkpoint: Path | None,
         progress: Hear,
         anew: bool,
+        each: Each,
     ) -> None:
-        self.student, self.samples, self.training = student, samples, training
+        self.student, self.samples, self.training, self.each = student, samples, training, each
         self.checkpoint, self.progress = checkpoint, progress
         self.teacher = GraphModule(teacher).eval()
-        flags = repr(asdict(replace(training, minutes=None))) + student.settings()
+        flags = repr(asdict(replace(training, minutes=None, threads=1))) + student.settings()
         self.digest = "" if checkpoint is None else digest_of([student.to_graph(), teacher], samples, flags)
         self.held, self.trained = split(samples, training.seed)
         self.batch = samples_in_batch(training, len(self.trained))
@@ -166,6 +170,7 @@ class Run:
         self.seen = min(sample_count(each, SEEN) for each in graphs)
         self.asked = min(batch_size(each, self.batch) for each in graphs)  # samples at a time
         self.prepare()
+        self.parameters = list(student.parameters())
         self.resume(anew)
 
     def prepare(self) -> None:
@@ -211,7 +216,7 @@ class Run:
 
     def ask_all(self, net: GraphModule, rows: np.ndarray) -> list[Tensor]:
         """What a net says to samples as they are, by output."""
-        parts = [ask(net, self.inputs(each)) for each in parts_of(rows, self.asked)]
+        parts = self.each(lambda some: ask(net, self.inputs(some)), parts_of(rows, self.asked))
         return [torch.cat(each) for each in zip(*parts, strict=True)]
 
     # one epoch
@@ -235,7 +240,7 @@ class Run:
         source = np.random.default_rng([self.training.seed, len(self.epochs)])
         batches = np.array_split(source.permutation(self.trained), self.batches)
         losses: list[float] = []
-        self.lessons.begin(len(self.epochs), self.trained, self.asked)
+        self.lessons.begin(len(self.epochs), parts_of(self.trained, self.asked), self.each)
         self.student.train()
         for index, rows in enumerate(batches):
             share = self.share(index)
@@ -243,27 +248,34 @@ class Run:
                 break
             if share >= 1 and not self.epochs:
                 share = 0.0  # no time is left for a first step: it is as small as any first one
-            losses.append(self.step(rows, source, share))
+            losses.append(self.step(rows, index, share))
             self.hear(index + 1, losses[-1])
         self.close_epoch(math.fsum(losses) / len(losses))
 
-    def step(self, rows: np.ndarray, source: np.random.Generator, share: float) -> float:
-        inputs = self.lessons.shown(rows, source)
-        taught = self.lessons.taught(rows, inputs)
-        with mixed(self.rough):
-            found = [each.float() for each in compared_values(self.student, inputs)]
-        loss = self.loss(found, taught, self.targets(rows, inputs))
-        value = float(loss.detach())
+    def step(self, rows: np.ndarray, batch: int, share: float) -> float:
+        parts = parts_of_batch(rows)
+        found = list(self.each(partial(self.part, len(rows), batch), enumerate(parts)))
+        value = add_up(found, self.parameters)
         if not math.isfinite(value):
             raise self.diverged(value)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * rate_share(share)
-        self.optimizer.zero_grad()
-        loss.backward()
         self.optimizer.step()
         self.hold()
         self.follow()
         return value
+
+    def part(self, samples: int, batch: int, numbered: tuple[int, np.ndarray]) -> Part:
+        """Of a batch of so many samples: the part's number and rows."""
+        index, rows = numbered
+        source = np.random.default_rng([self.training.seed, len(self.epochs), batch, index])
+        inputs = self.lessons.shown(rows, source)
+        taught = self.lessons.taught(rows, inputs)
+        with measuring() as moments, mixed(self.rough):
+            found = [each.float() for each in compared_values(self.student, inputs)]
+        loss = self.loss(found, taught, self.targets(rows, inputs))
+        slopes = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        return Part(len(rows) / samples, float(loss.detach()), slopes, moments)
 
     def hold(self) -> None:
         """Sets normalised weights back to the norm that they began with: their scale changes nothing but how

@@ -1,4 +1,4 @@
-"""A C file beside this one to a library or program of this machine, built once per user and content."""
+"""A C file of ours to a library or program of this machine, built once per user, content and processor."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+from s2c.processor import processor_flags
 from s2c.resources import cache_folder, zig_environment
 
 FLAGS = ("-std=gnu11", "-O2", "-g0", "-fno-sanitize=undefined")
+LIBRARY = ("-shared", "-fPIC")
 
 
-def build_own(name: str, *flags: str) -> Path:
-    source = Path(__file__).with_name(f"{name}.c")
+def build_own(source: Path, *flags: str, headers: tuple[Path, ...] = ()) -> Path:
+    """headers: what the source includes of ours."""
+    settings = repr((flags, sorted(processor_flags()))).encode()
+    content = b"".join(path.read_bytes() for path in (source, *headers))
     cache = cache_folder() / "s2c"
-    built = cache / f"{name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    built = cache / f"{source.stem}-{hashlib.sha256(settings + content).hexdigest()[:16]}"
     if not built.exists():
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             new = Path(scratch) / built.name
