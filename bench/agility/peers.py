@@ -56,7 +56,8 @@ class Run:
     @property
     def name(self) -> str:
         kind, value = self.budget
-        return f"{self.net}-{self.tool}-{self.method}-{kind}{value:g}-epochs{self.epochs}-seed{self.seed}"
+        what = f"{self.net}-{self.tool}-{self.method}-{kind}{value:g}"
+        return f"{what}-epochs{self.epochs}-seed{self.seed}-loop{LOOP}"
 
 
 def execute(run: Run, folder: Path) -> dict[str, Any]:
