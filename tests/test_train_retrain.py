@@ -19,11 +19,12 @@ from s2c.ir import Graph, Node, State, state_node  # noqa: E402
 from s2c.ops import make  # noqa: E402
 from s2c.train import retrain as training_module  # noqa: E402
 from s2c.train.data import Samples, make_samples  # noqa: E402
+from s2c.train.held import MOST_HELD, split  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
 from s2c.train.parts import PART, Part, add_up  # noqa: E402
 from s2c.train.rates import HIGH_RATE, RATE, default_rate, natural_scales, rate_share  # noqa: E402
-from s2c.train.retrain import Progress, Training, retrain, samples_in_batch, split  # noqa: E402
+from s2c.train.retrain import Progress, Training, retrain, samples_in_batch  # noqa: E402
 
 SHORT = Training(epochs=4, batch=32, rate=0.03)
 
@@ -383,6 +384,12 @@ def test_holds_back_the_same_share_of_each_class() -> None:
     assert sorted([*held, *rest]) == list(range(300))
     assert np.bincount(y[held]).tolist() == [20, 8, 2]
     assert (held != split(samples, 1)[0]).any() and (held == split(samples, 0)[0]).all()
+
+
+def test_holds_back_no_more_than_it_takes_to_choose() -> None:
+    for count in (MOST_HELD * 10 - 7, MOST_HELD * 10, MOST_HELD * 10 + 1, MOST_HELD * 13 + 5):
+        held, rest = split(Samples((np.zeros((count, 1)),), None, "distillation", ()), 0)
+        assert 0.9 * MOST_HELD < len(held) <= MOST_HELD and len(held) + len(rest) == count
 
 
 def test_what_is_left_of_a_net_is_trained_at_a_higher_rate() -> None:

@@ -37,7 +37,7 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
     """Reads all data; raises CompileError with all of their problems."""
     from s2c.train.augment import check_augment
     from s2c.train.data import load_samples
-    from s2c.train.retrain import split
+    from s2c.train.held import split
 
     problems: list[Problem] = []
 

@@ -22,6 +22,7 @@ from s2c.ir import Graph
 from s2c.train.augment import Augment, check_augment
 from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
 from s2c.train.data import Samples
+from s2c.train.held import split
 from s2c.train.lessons import Lessons, ask, mixed, parts_of
 from s2c.train.losses import Loss, compared_values, make_loss
 from s2c.train.measure import Score, joined, needs_teacher, score
@@ -31,8 +32,6 @@ from s2c.train.norm import measuring
 from s2c.train.parts import Each, Part, add_up, parts_of_batch, side_by_side
 from s2c.train.rates import default_rate, make_optimizer, rate_share
 
-HELD = 0.1  # the share of the samples that decides when to stop and which state is best; not trained on
-FEW = 10  # samples: with fewer, all are trained on, and held too
 SEEN = 1024  # samples at most by which normalisation, variances and noise are measured
 LEAST_PATIENCE = 5  # epochs
 PATIENCE = 0.25  # the share of the epochs without a better held loss after which training stops
@@ -384,16 +383,3 @@ def samples_in_batch(training: Training, count: int) -> int:
 
 def copied(state: State) -> State:
     return {key: value.clone() for key, value in state.items()}
-
-
-def split(samples: Samples, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that are held and those that are trained on: of each class the same share."""
-    everything = np.arange(len(samples))
-    if len(samples) < FEW:
-        return everything, everything
-    order = np.random.default_rng(seed).permutation(len(samples))
-    if samples.task == "classification" and samples.targets is not None:
-        order = order[np.argsort(samples.targets[order], kind="stable")]
-    is_held = np.zeros(len(samples), np.bool_)
-    is_held[order[:: round(1 / HELD)]] = True
-    return everything[is_held], everything[~is_held]
