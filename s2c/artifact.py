@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from s2c import cost, oracle
+from s2c.build import Image, build
 from s2c.driver import (
     Compilation,
     Request,
@@ -42,7 +43,7 @@ from s2c.plan import Plan
 from s2c.program import BUILD, MANIFEST_VERSION, save_arrays
 from s2c.readers import self_contained
 from s2c.silicon.figures import note_chip, note_chip_calls
-from s2c.target import Image, Target, build
+from s2c.target import Target
 from s2c.tune import note_choices
 
 GOLDEN = "golden.npz"

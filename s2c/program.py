@@ -12,9 +12,11 @@ from typing import Any, final
 
 import numpy as np
 
+from s2c.build import Image
 from s2c.errors import error
 from s2c.ir import DTYPES
-from s2c.target import Image, Process, load_target
+from s2c.process import Process
+from s2c.target import load_target
 
 MANIFEST_VERSION = 3
 BUILD = "build"

@@ -16,7 +16,7 @@ DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 @contextmanager
 def reporting(as_json: bool) -> Iterator[None]:
     """What the user can mend becomes a message and an exit code; all else is our bug: a traceback."""
-    from s2c.target import ProcessError
+    from s2c.process import ProcessError
 
     try:
         yield

@@ -1,38 +1,26 @@
-"""targets/<name>/target.toml -> a Target; a folder of C and a Target -> an image, and a process of it."""
+"""targets/<name>/target.toml -> a Target."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
-import os
-import re
 import shlex
 import shutil
-import signal
-import string
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, final
+from typing import Any
 
 from s2c import processor
 from s2c.errors import error
-from s2c.resources import PACKAGE, folder, zig_environment
+from s2c.resources import folder
 from s2c.tiles import SCALAR, Vectors
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-DECLARATION = re.compile(r"^(?!static\b)[a-z][\w *]*?(\w+)\([^)]*\);$", re.MULTILINE)  # of a function, in C
-WARNINGS = ("-std=c99", "-g0", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion")
 
 
 @dataclass(frozen=True)
@@ -118,18 +106,6 @@ class Target:
         found = [place / name for place in self.folders if (place / name).is_file()]
         assert found, f"target {self.name}: no file {name} in {self.folders}"
         return found[0]
-
-
-@dataclass(frozen=True)
-class Image:
-    path: Path
-    object: Path  # the net alone
-    warnings: str  # what the compiler printed
-    library: Path | None = None  # of the same object
-
-
-class ProcessError(RuntimeError):
-    """An image that ended when it should not have."""
 
 
 def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,205 +218,3 @@ def placeholders(target: Target) -> dict[str, str]:
         filled[f"{memory.name}_origin"] = hex(memory.origin)
         filled[f"{memory.name}_size"] = hex(memory.size)
     return filled
-
-
-def write_script(target: Target, build_folder: Path) -> Path | None:
-    if target.script is None:
-        return None
-    path = build_folder / target.script
-    path.write_text(string.Template(target.file(target.script).read_text()).substitute(placeholders(target)))
-    return path
-
-
-def run_all(name: str, commands: Sequence[Sequence[str]]) -> str:
-    """Runs commands at the same time: what they printed. CompileError if one fails."""
-    children: list[subprocess.Popen[str]] = []
-    try:
-        for command in commands:
-            children.append(start_child(command))
-        printed = [child.communicate()[0] for child in children]
-    finally:
-        for child in children:
-            stop_child(child)
-    for command, child, text in zip(commands, children, printed, strict=True):
-        if child.returncode != 0:
-            raise error(
-                name,
-                f"exit status 0 from: {shlex.join(command)}",
-                f"{child.returncode}\n{text.strip()}\n",
-                "a net that does not fit the target's memory or a --cc that lacks a flag ends like this",
-            )
-    return "".join(printed)
-
-
-def start_child(command: Sequence[str], folder: Path | None = None) -> subprocess.Popen[str]:
-    """In a session of its own, so that what it starts can be stopped with it."""
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=zig_environment(),
-        start_new_session=True,
-    )
-
-
-def stop_child(child: subprocess.Popen[str]) -> None:
-    """If it still runs, we were interrupted, and it must not write into a folder that is being removed."""
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
-
-
-def build(target: Target, folder: Path, name: str, build_folder: Path, cc: str | None = None) -> Image:
-    """Compiles folder/<name>.c and the target's harness against build_folder/net.h; of the net's object it
-    makes a shared library, too, where the target has them.
-    """
-    refuse_missing(target, missing_tools(target, cc))
-    compiler, command = pick_compiler(target, cc)
-    harness_folder = build_folder / "harness"
-    harness_folder.mkdir(parents=True, exist_ok=True)
-    script = write_script(target, build_folder)
-    values = {**placeholders(target), "script": str(script)}
-    flags, harness_flags = (
-        [*(flag.format_map(values) for flag in each), target.optimise, *WARNINGS]
-        for each in (compiler.flags, compiler.harness_flags)
-    )
-    # Not -I: a net called `features` must not hide the header <features.h>.
-    includes = [f"-iquote{place}" for place in (*target.folders, build_folder, folder)]
-    net = build_folder / f"{name}.o"
-    team = folder / f"{name}_team.c"
-    library_flags = target.library.flags if target.library else ()
-    steps = [[*command, *flags, *library_flags, "-c", str(folder / f"{name}.c"), "-o", str(net)]]
-    shared_objects = [net]
-    if team.exists():
-        shared_objects.append(harness_folder / f"{team.stem}.o")
-        team_flags = [*harness_flags, *library_flags]
-        steps.append([*command, *team_flags, *includes, "-c", str(team), "-o", str(shared_objects[-1])])
-    objects = list(shared_objects)
-    for source in map(target.file, target.sources):
-        objects.append(harness_folder / f"{source.stem}.o")
-        steps.append(
-            [
-                *(*command, *harness_flags, *target.harness_flags, *includes),
-                *("-c", str(source), "-o", str(objects[-1])),
-            ]
-        )
-    warnings = run_all(name, steps)
-    image = build_folder / f"{name}.elf"
-    link_flags = [flag.format_map(values) for flag in compiler.link_flags]
-    links = [[*command, *harness_flags, *map(str, objects), *link_flags, "-o", str(image)]]
-    library = None
-    if target.library is not None:
-        library = build_folder / target.library.file.format(name=name)
-        headers = [each for each in (folder / f"{name}.h", team.with_suffix(".h")) if each.exists()]
-        exports = write_exports(headers, build_folder)
-        shared = [flag.format(exports=exports) for flag in target.library.link_flags]
-        links.append([*command, *flags, *map(str, shared_objects), *shared, "-o", str(library)])
-    warnings += run_all(name, links)
-    return Image(image, net, warnings, library)
-
-
-def build_program(target: Target, source: Path) -> Path:
-    """A C file with a main of its own, compiled as a net is: the executable beside it."""
-    refuse_missing(target, missing_tools(target))
-    compiler, command = pick_compiler(target, None)
-    values = placeholders(target)
-    flags = [*(flag.format_map(values) for flag in compiler.flags), target.optimise, "-std=c99"]
-    program = source.with_suffix("")
-    run_all(source.stem, [[*command, *flags, str(source), "-o", str(program)]])
-    return program
-
-
-def write_exports(headers: Sequence[Path], build_folder: Path) -> Path:
-    """For the linker: nothing leaves the library but the functions that the net's headers declare."""
-    declared = [
-        each for header in headers for each in DECLARATION.findall(header.read_text(encoding="utf-8"))
-    ]
-    functions = "".join(f" {each};" for each in declared)
-    path = build_folder / "exports.map"
-    path.write_text(f"{{ {f'global:{functions} ' if functions else ''}local: *; }};\n")
-    return path
-
-
-@final
-class Process:
-    """An image that runs and serves inferences: a class, because it owns a child process."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *sys.path])}
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
-        try:
-            self.child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, env=environment
-            )
-        except OSError:
-            self.errors.close()
-            raise
-
-    @classmethod
-    def start(
-        cls, target: Target, image: Image, functions: Sequence[str] | None = None, repeat: int = 1
-    ) -> Process:
-        """functions (emulated targets): count each call of these, be they none. repeat (others): time so many
-        calls. CompileError where the image is missing or does not start.
-        """
-        refuse_missing(target, not_installed(target, target.needs))
-        values = {
-            **placeholders(target),
-            "image": str(image.path.resolve()),
-            "functions": ",".join(functions or ()),
-            "repeat": str(repeat),
-        }
-        command = [*target.run, *(() if functions is None else target.count_calls)]
-        try:
-            image.path.stat()
-            return cls([part.format_map(values) for part in command])
-        except OSError as problem:
-            wanted, found = f"an image that runs on {target.name}", problem.strerror or type(problem).__name__
-            raise error(str(image.path), wanted, found, "compile the model again") from None
-
-    def run(self, inputs: bytes, output_bytes: int) -> tuple[bytes, dict[str, Any]]:
-        """One inference: its raw outputs and its counters. ProcessError if the image ends instead."""
-        assert self.child.stdin is not None
-        assert self.child.stdout is not None
-        try:
-            self.child.stdin.write(inputs)
-            self.child.stdin.flush()
-        except BrokenPipeError:
-            raise self.ended() from None
-        outputs = self.child.stdout.read(output_bytes)
-        line = self.child.stdout.readline()
-        if not line.endswith(b"\n"):
-            raise self.ended()
-        return outputs, json.loads(line)
-
-    def ended(self) -> ProcessError:
-        status = self.child.wait()
-        self.errors.seek(0)
-        printed = self.errors.read().decode(errors="replace").strip() or "it printed nothing"
-        return ProcessError(f"the image ended with status {status}: {printed.splitlines()[-1]}")
-
-    def close(self) -> None:
-        """Ends the input; what still runs is killed."""
-        assert self.child.stdin is not None
-        assert self.child.stdout is not None
-        if self.child.poll() is None:
-            self.child.kill()
-        self.child.wait()
-        self.child.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            self.child.stdin.close()
-        self.errors.close()
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

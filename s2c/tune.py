@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from s2c import processor
+from s2c.build import build_program
 from s2c.emit.c_family import Specialisation, declaration, emit_specialisation, paste_sources
 from s2c.errors import error
 from s2c.ir import Graph
@@ -21,7 +22,7 @@ from s2c.ops import OPS
 from s2c.plan import packed_consts
 from s2c.resources import cache_folder, folder
 from s2c.steps import Choice, Choices, Kernels, Step, call_key, choose_kernels, split, tiles_of, with_tile
-from s2c.target import Target, build_program
+from s2c.target import Target
 from s2c.tiles import Tile
 
 LEAST_MACS = 20_000  # of a call for which it is worth while

@@ -32,10 +32,11 @@ from s2c.errors import NOT_INSTALLED, CompileError, error
 from s2c.image import Facts, analyse
 from s2c.inputs import adversarial_inputs, random_inputs
 from s2c.ir import Graph
+from s2c.process import ProcessError
 from s2c.program import Program
 from s2c.rounding import SAMPLES, SEED, compare_outputs, trace_rounding_again
 from s2c.silicon.claims import chip_claims
-from s2c.target import ProcessError, load_target
+from s2c.target import load_target
 from s2c.tune import read_choices
 
 RANDOM = "random"  # how the names of ordinary inputs begin

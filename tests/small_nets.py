@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from s2c.target import Image, Target, build
+from s2c.build import Image, build
+from s2c.target import Target
 
 ARENA_BYTES = 64
 INPUT_BYTES = 16

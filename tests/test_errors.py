@@ -20,6 +20,7 @@ from graphs import GEOMETRY, KERNELS, QUANT, lowered, planned, raises, relu, sin
 
 import s2c
 from s2c import artifact, driver, program, tune
+from s2c.build import Image, run_all
 from s2c.check import accumulator_bounds
 from s2c.driver import Request
 from s2c.emit.text import identifier
@@ -31,6 +32,7 @@ from s2c.ops import OPS, make
 from s2c.ops.functions import FUNCTIONS
 from s2c.passes.lower import lower
 from s2c.plan import make_plan
+from s2c.process import Process
 from s2c.program import BUILD
 from s2c.silicon.choice import Goal, choose_lanes, make_goal, take_goal
 from s2c.silicon.devices import DEVICES, find_commands, load_device
@@ -41,7 +43,7 @@ from s2c.silicon.schedule import make_schedule, refuse_long
 from s2c.silicon.stream import make_stream
 from s2c.silicon.survey import survey
 from s2c.state import keep_states, last_pairs
-from s2c.target import Image, Memory, Process, load_target, refuse_missing, run_all
+from s2c.target import Memory, load_target, refuse_missing
 from s2c.wheel import write_wheel
 
 PACKAGE = Path(s2c.__file__).parent
@@ -1058,7 +1060,7 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "target.py:start",
+    "process.py:start",
     "{folder}/kws.elf: wanted an image that runs on host, found No such file or directory; compile the model "
     "again",
 )
@@ -1135,7 +1137,7 @@ def _(folder: Path) -> object:
 
 
 @row(
-    "target.py:run_all",
+    "build.py:run_all",
     "kws: wanted exit status 0 from: sh -c 'echo no; exit 3', found 3\nno\n; "
     "a net that does not fit the target's memory or a --cc that lacks a flag ends like this",
 )

@@ -16,13 +16,15 @@ from test_kernels import BUILDERS, joined, unary, wide_layers
 import s2c
 from s2c import oracle, processor
 from s2c.artifact import GOLDEN
+from s2c.build import build
 from s2c.driver import kernels_of
 from s2c.emit.c_family import emit_header, emit_source
 from s2c.emit.project import emit_net_header
 from s2c.ir import Graph
 from s2c.ops.functions import FUNCTIONS
 from s2c.plan import make_plan
-from s2c.target import Process, build, load_target, missing_tools
+from s2c.process import Process
+from s2c.target import load_target, missing_tools
 
 pytestmark = pytest.mark.build
 

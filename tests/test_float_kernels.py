@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from s2c.build import build
 from s2c.ir import Node, Quant, Type, input_node
 from s2c.ops import OPS
 from s2c.ops.core import ROUNDINGS, quantize
 from s2c.ops.functions import FUNCTIONS
 from s2c.ops.zips import ZIPS
+from s2c.process import Process
 from s2c.resources import folder
-from s2c.target import Process, Target, build, list_targets
+from s2c.target import Target, list_targets
 
 pytestmark = pytest.mark.build
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from small_nets import OUTPUT_BYTES, build_small, inputs
 
+from s2c.build import Image
 from s2c.frames import Frame
 from s2c.image import Facts, analyse, stack_bound
-from s2c.target import Image, Process, Target, list_targets
+from s2c.process import Process
+from s2c.target import Target, list_targets
 
 pytestmark = pytest.mark.build
 

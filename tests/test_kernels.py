@@ -42,6 +42,7 @@ from native import COMPILERS, FLAGS, build_library, check_call, compiler, need, 
 from plain_graphs import folds, plain_nodes, products, random_plain_graph, zips
 
 from s2c import oracle
+from s2c.build import build
 from s2c.emit.c_family import emit_header, emit_source, paste_sources
 from s2c.emit.project import emit_net_header
 from s2c.image import analyse
@@ -58,9 +59,10 @@ from s2c.ops.softmax import RESULT
 from s2c.ops.zips import ZIPS
 from s2c.passes.use_bf16 import use_bf16
 from s2c.plan import Plan
+from s2c.process import Process
 from s2c.resources import folder
 from s2c.steps import choose_kernels, dtype_key
-from s2c.target import Process, build, load_target
+from s2c.target import load_target
 
 Build = Callable[[Pick, str], Node]
 

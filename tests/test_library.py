@@ -27,12 +27,13 @@ from onnx import TensorProto, helper
 from onnx_models import model_of
 
 import s2c
+from s2c.build import build, write_exports
 from s2c.emit.cpp import emit_cpp, namespace
 from s2c.emit.rust import emit_rust
 from s2c.ir import DTYPES, Graph, Quant, Type, input_node
 from s2c.library import ALIGNMENT, Instance, numpy_dtype
 from s2c.ops import make
-from s2c.target import build, load_target, write_exports
+from s2c.target import load_target
 from s2c.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent

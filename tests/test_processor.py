@@ -14,9 +14,11 @@ from native import check_call, need
 
 from s2c import processor
 from s2c.artifact import write_artifact
+from s2c.build import Image
 from s2c.driver import Compilation, Request
 from s2c.ir import Graph
-from s2c.target import Image, Process, ProcessError, Target, load_target, read_settings
+from s2c.process import Process, ProcessError
+from s2c.target import Target, load_target, read_settings
 from s2c.tiles import Vectors
 
 REFUSAL = (

@@ -22,6 +22,7 @@ import s2c
 from s2c import oracle
 from s2c.artifact import save_artifact
 from s2c.bench import StreamCycles, bench, predict_cycles
+from s2c.build import build as build_target
 from s2c.claims import Run
 from s2c.driver import compile_model, make_request
 from s2c.emit.c_family import emit_header
@@ -40,7 +41,6 @@ from s2c.silicon.cycles import describe_cycles
 from s2c.silicon.instructions import Unit
 from s2c.silicon.simulators import SIMULATORS, Simulation
 from s2c.silicon.stream import Stage, Stream, make_stream
-from s2c.target import build as build_target
 from s2c.target import load_target
 from s2c.verify import verify
 

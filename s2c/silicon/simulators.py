@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from s2c.build import start_child, stop_child
 from s2c.resources import folder as resource
-from s2c.target import start_child, stop_child
 
 SLOW = 3600.0  # seconds that a tool may take
 BUILDING = 900.0

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from s2c.build import start_child, stop_child
 from s2c.driver import staged_folder
 from s2c.errors import CompileError, Problem, error
 from s2c.program import read_manifest
@@ -19,7 +20,7 @@ from s2c.progress import Say, say_nothing
 from s2c.silicon.clock import MHZ, check_clock
 from s2c.silicon.devices import DEVICES, RESOURCES, Device, find_commands
 from s2c.silicon.memory import refuse_too_many_bits
-from s2c.target import load_target, start_child, stop_child
+from s2c.target import load_target
 
 NETLIST, REPORT, RESULT = "netlist.json", "report.json", "synthesis.json"
 CELLS, DELAY, TIMES = "cells.lib", "delay.abc", "stats.txt"

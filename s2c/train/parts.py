@@ -17,6 +17,7 @@ from torch import Tensor
 from s2c.train.norm import Measured
 
 PART = 64  # samples at most: with fewer, calls cost as much as arithmetic
+MOST_THREADS = 4  # each needs memory of its own, and a batch has two parts
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """map, or what does the same in several threads."""
@@ -35,6 +36,8 @@ class Part:
 
 @contextmanager
 def side_by_side(threads: int) -> Iterator[Each]:
+    """map in so many threads, as far as they help."""
+    threads = min(threads, MOST_THREADS)
     if threads == 1:
         yield map
         return
