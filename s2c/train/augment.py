@@ -26,6 +26,10 @@ def image_axes(graph: Graph, node: Node) -> tuple[int, int] | None:
     return 1, 2
 
 
+def is_image_net(graph: Graph) -> bool:
+    return len(graph.inputs) == 1 and image_axes(graph, graph.inputs[0]) is not None
+
+
 def flip(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.ndarray:
     """Each sample is mirrored left to right, or not. axes: height and width of images [samples, ...]; draws:
     as Augment.draw gives them for this input."""
@@ -62,7 +66,7 @@ IMAGE: Mapping[str, Callable[[np.ndarray, tuple[int, int], np.ndarray], np.ndarr
     "flip": flip,
     "shift": shift,
 }
-AUGMENTS = (*IMAGE, "noise")
+AUGMENTS = (*IMAGE, "cutmix", "noise")
 
 
 def check_augment(graph: Graph, names: Sequence[str]) -> None:
@@ -76,6 +80,9 @@ def check_augment(graph: Graph, names: Sequence[str]) -> None:
         elif name in IMAGE and (graph.states or not any(image_axes(graph, node) for node in graph.inputs)):
             wanted = f"an image [1,height,width,channels], to {name} it"
             problems.append(Problem("--augment", wanted, listed, f"leave out {name}"))
+        elif name == "cutmix" and (graph.states or not is_image_net(graph)):
+            wanted = "one input, an image [1,height,width,channels], to mix it with others"
+            problems.append(Problem("--augment", wanted, listed, "leave out cutmix"))
         elif name == "noise" and not any(node.type.numpy.kind == "f" for node in graph.inputs):
             problems.append(Problem("--augment", "floats, to add noise", listed, "leave out noise"))
     if problems:

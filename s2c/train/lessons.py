@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from s2c.train.augment import Augment
+from s2c.train.cutmix import Cuts, draw_cuts, paste
 from s2c.train.data import Samples
 from s2c.train.losses import compared_values
 from s2c.train.module import GraphModule, batch_of
@@ -40,6 +41,7 @@ class Lessons:
         self.variants = count if is_kept else None
         self.known: dict[int, list[Tensor]] = {}
         self.draws = np.zeros(())
+        self.cuts: Cuts | None = None
 
     def begin(self, epoch: int, parts: Sequence[np.ndarray], each: Each) -> None:
         """Goes to the variants of an epoch, and asks the teacher for those of these rows that are to be kept
@@ -47,17 +49,43 @@ class Lessons:
         self.variant = epoch if self.variants is None else epoch % self.variants
         source = np.random.default_rng([self.seed, self.variant, DRAWS])
         self.draws = self.augment.draw(len(self.samples), source)
+        rows = np.concatenate(parts)
+        if "cutmix" in self.augment.names:
+            self.cuts = draw_cuts(len(self.samples), rows, self.extents(), source)
         if self.variants is None or self.variant in self.known:
             return
         answers = each(lambda rows: self.answers(self.shown(rows, source)), parts)
-        rows = np.concatenate(parts)
         self.known[self.variant] = [
             placed(torch.cat(values), rows, len(self.samples)) for values in zip(*answers, strict=True)
         ]
 
     def shown(self, rows: np.ndarray, source: np.random.Generator) -> list[Tensor]:
         """Inputs of these samples in this epoch. source: of noise."""
-        return batch_of(self.augment(self.samples.batch(rows), self.draws[rows], source))
+        arrays = self.varied(rows, source)
+        if self.cuts is not None:
+            (places,) = np.nonzero(self.cuts.is_cut[rows])
+            cut = rows[places]
+            (others,) = self.varied(self.cuts.other[cut], source)
+            arrays[0][places] = paste(arrays[0][places], others, self.axes(), self.cuts.box[cut])
+        return batch_of(arrays)
+
+    def varied(self, rows: np.ndarray, source: np.random.Generator) -> list[np.ndarray]:
+        return self.augment(self.samples.batch(rows), self.draws[rows], source)
+
+    def are_whole(self, rows: np.ndarray) -> Tensor | None:
+        """[rows]: which of these samples are what their labels say; None: all."""
+        return None if self.cuts is None else torch.from_numpy(~self.cuts.is_cut[rows])
+
+    def axes(self) -> tuple[int, int]:
+        """Height and width of images [samples, ...]."""
+        axes = self.augment.axes[0]
+        assert axes is not None
+        return axes[0] + 1, axes[1] + 1
+
+    def extents(self) -> tuple[int, int]:
+        height, width = self.axes()
+        shape = self.samples.batch(slice(1))[0].shape
+        return shape[height], shape[width]
 
     def taught(self, rows: np.ndarray, inputs: Sequence[Tensor]) -> list[Tensor]:
         """What the teacher says to these samples, by output, as they are shown in this epoch."""

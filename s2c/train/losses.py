@@ -73,13 +73,21 @@ class Loss:
     variances: tuple[float, ...]
     target_variance: float
 
-    def __call__(self, found: Sequence[Tensor], taught: Sequence[Tensor], targets: Tensor | None) -> Tensor:
-        """The mean over the samples of a batch, without unit."""
+    def __call__(
+        self,
+        found: Sequence[Tensor],
+        taught: Sequence[Tensor],
+        targets: Tensor | None,
+        whole: Tensor | None = None,
+    ) -> Tensor:
+        """The mean over the samples of a batch, without unit. whole: which of them the targets are true of;
+        None: all."""
         outputs = zip(found, taught, self.classes, self.variances, strict=True)
         distilled = torch.stack([distance(*each) for each in outputs]).mean()
-        if targets is None:
+        if targets is None or (whole is not None and not whole.any()):
             return distilled
-        return LABELS * self.against(found[0], targets) + (1 - LABELS) * distilled
+        own, wanted = (found[0], targets) if whole is None else (found[0][whole], targets[whole])
+        return LABELS * self.against(own, wanted) + (1 - LABELS) * distilled
 
     def against(self, found: Tensor, targets: Tensor) -> Tensor:
         if self.task == "classification":

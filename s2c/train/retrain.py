@@ -272,7 +272,9 @@ class Run:
         taught = self.lessons.taught(rows, inputs)
         with measuring() as moments, mixed(self.rough):
             found = [each.float() for each in compared_values(self.student, inputs)]
-        loss = self.loss(found, taught, self.targets(rows, inputs))
+        is_copied = self.samples.task == "autoencoder"
+        whole = None if is_copied else self.lessons.are_whole(rows)
+        loss = self.loss(found, taught, self.targets(rows, inputs), whole)
         slopes = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         return Part(len(rows) / samples, float(loss.detach()), slopes, moments)
 
