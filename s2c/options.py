@@ -130,7 +130,7 @@ Minutes = Annotated[float | None, typer.Option(metavar="M", help="Train no longe
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random in training.")]
 Augment = Annotated[
     str | None,
-    typer.Option(metavar="LIST", help="How training inputs vary: flip, shift, noise, with commas between."),
+    typer.Option(metavar="LIST", help="How training inputs vary: flip, shift, cutmix, noise, with commas."),
 ]
 
 # how it is quantized

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from graphs import raises, single, tensor
-from sample_nets import image_net, images, integer_net, same_net
+from sample_nets import image_net, images, integer_net, same_net, two_inputs
 
 pytest.importorskip("torch")
 
 from s2c.ir import Graph
 from s2c.ops import make
 from s2c.train.augment import Augment, check_augment
+from s2c.train.cutmix import draw_cuts, paste
 from s2c.train.data import Samples, make_samples
 
 
@@ -69,8 +70,34 @@ def test_equal_seeds_vary_equally() -> None:
 def test_refuses_variations() -> None:
     assert raises(lambda: check_augment(same_net(), ("flip", "blur"))) == (
         "--augment: wanted an image [1,height,width,channels], to flip it, found f32[1,4]; leave out flip\n"
-        "--augment: wanted one of flip, shift, noise, found blur; name some of these, with commas"
+        "--augment: wanted one of flip, shift, cutmix, noise, found blur; name some of these, with commas"
     )
     assert raises(lambda: check_augment(integer_net(), ("noise",))) == (
         "--augment: wanted floats, to add noise, found i8[1,4]; leave out noise"
     )
+    assert raises(lambda: check_augment(two_inputs(), ("cutmix",))) == (
+        "--augment: wanted one input, an image [1,height,width,channels], to mix it with others, "
+        "found f32[1,3], f32[1,3]; leave out cutmix"
+    )
+
+
+def test_rectangles_of_others() -> None:
+    rows = np.array([3, 5, 6])
+    cuts = draw_cuts(4000, rows, (10, 20), np.random.default_rng(0))
+    assert set(cuts.other.tolist()) == set(rows.tolist()) and 0.45 < cuts.is_cut.mean() < 0.55
+    top, bottom, left, right = cuts.box.T
+    assert (top >= 0).all() and (bottom <= 10).all() and (left >= 0).all() and (right <= 20).all()
+    areas = (bottom - top) * (right - left) / 200
+    assert areas.min() < 0.01 and areas.max() > 0.8 and 0.25 < areas.mean() < 0.5
+    again = draw_cuts(4000, rows, (10, 20), np.random.default_rng(0))
+    assert (again.box == cuts.box).all() and (again.other == cuts.other).all()
+
+
+def test_pastes_what_is_in_the_box() -> None:
+    for axes in ((2, 3), (1, 2)):
+        shape = (2, 1, 6, 8, 3) if axes == (2, 3) else (2, 6, 8, 3)
+        images, others = np.zeros(shape, np.uint8), np.ones(shape, np.uint8)
+        boxes = np.array([[1, 3, 2, 7], [4, 4, 0, 8]])
+        after = paste(images, others, axes, boxes).reshape(2, 6, 8, 3)
+        assert after[0].sum() == 2 * 5 * 3 and after[0, 1:3, 2:7].all() and not after[1].any()
+        assert not images.any()

@@ -43,7 +43,7 @@ def lesson(lessons: Lessons, epoch: int, rows: np.ndarray = ROWS) -> tuple[np.nd
     return shown[0].numpy(), taught.numpy()
 
 
-@pytest.mark.parametrize("names", [(), ("flip",), ("flip", "shift", "noise")])
+@pytest.mark.parametrize("names", [(), ("flip",), ("flip", "shift", "noise"), ("shift", "cutmix")])
 def test_the_teacher_says_it_to_what_is_shown(names: tuple[str, ...]) -> None:
     lessons, teacher = made(*names)
     for epoch in (0, 1, VARIANTS, VARIANTS + 1):
@@ -79,3 +79,20 @@ def test_asks_each_time_where_answers_cannot_be_kept(monkeypatch: pytest.MonkeyP
         shown = [lesson(lessons, epoch)[0] for epoch in (0, VARIANTS, 0)]
         assert teacher.asked == 3 * len(ROWS)
         assert (shown[0] != shown[1]).any() and (shown[0] == shown[2]).all()
+
+
+def test_half_of_the_images_get_a_rectangle_of_another() -> None:
+    lessons, _ = made("cutmix")
+    counts = []
+    for epoch in range(VARIANTS):
+        shown, _ = lesson(lessons, epoch)
+        whole = lessons.are_whole(ROWS)
+        assert whole is not None
+        for image, row, is_whole in zip(shown[:, 0], ROWS, whole.tolist(), strict=True):
+            own = image == images(9)[row]
+            other = image == images(9)[lessons.cuts.other[row]]
+            assert own.all() if is_whole else (own | other).all()
+        counts.append(int(whole.sum()))
+        assert set(lessons.cuts.other.tolist()) <= set(ROWS.tolist())
+    assert 0.3 < sum(counts) / (VARIANTS * len(ROWS)) < 0.7
+    assert made("flip")[0].are_whole(ROWS) is None

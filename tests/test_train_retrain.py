@@ -20,6 +20,7 @@ from s2c.ops import make  # noqa: E402
 from s2c.train import retrain as training_module  # noqa: E402
 from s2c.train.data import Samples, make_samples  # noqa: E402
 from s2c.train.held import MOST_HELD, split  # noqa: E402
+from s2c.train.losses import Loss  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
 from s2c.train.parts import PART, Part, add_up  # noqa: E402
@@ -92,7 +93,7 @@ def trained(
 # it learns
 
 
-@pytest.mark.parametrize("augment", [(), ("flip", "shift", "noise")])
+@pytest.mark.parametrize("augment", [(), ("flip", "shift", "noise"), ("cutmix",)])
 def test_comes_back_to_its_teacher(augment: tuple[str, ...]) -> None:
     teacher = classifier(0)
     student = disturbed(teacher)
@@ -222,6 +223,18 @@ def test_parts_add_up() -> None:
         found.append(Part(len(rows) / 100, float(part.detach()), torch.autograd.grad(part, [weight]), {}))
     assert add_up(found, [weight]) == pytest.approx(float(loss.detach()), rel=1e-5)
     torch.testing.assert_close(weight.grad, wanted)
+
+
+def test_labels_are_of_whole_images_only() -> None:
+    """Labels that the net cannot know of teach nothing of an image with a rectangle of another."""
+    loss = Loss("classification", (True,), (1.0,), 1.0)
+    found, taught = torch.randn(6, 3), torch.randn(6, 3)
+    targets = torch.tensor([0, 1, 2, 0, 1, 2])
+    whole = torch.tensor([True, False, True, False, False, True])
+    wrong = torch.where(whole, targets, (targets + 1) % 3)
+    assert torch.equal(loss([found], [taught], targets, whole), loss([found], [taught], wrong, whole))
+    assert not torch.equal(loss([found], [taught], targets), loss([found], [taught], wrong))
+    assert torch.equal(loss([found], [taught], targets, ~whole & whole), loss([found], [taught], None))
 
 
 def test_settings_of_torch_stay() -> None:
