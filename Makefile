@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/set-up
 TEST_STAMP := .venv/set-up-tests
-C_FILES := $(shell find kernels targets -name '*.[ch]' | sort)
+C_FILES := $(shell find kernels targets s2c -name '*.[ch]' | sort)
 
 .PHONY: setup demo test unit bench lint clean
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 from s2c.processor import processor_flags
@@ -17,7 +19,8 @@ LIBRARY = ("-shared", "-fPIC")
 
 def build_own(source: Path, *flags: str, headers: tuple[Path, ...] = ()) -> Path:
     """headers: what the source includes of ours."""
-    settings = repr((flags, sorted(processor_flags()))).encode()
+    machine = platform.machine(), platform.processor(), sorted(processor_flags())
+    settings = repr((FLAGS, flags, metadata.version("ziglang"), machine)).encode()
     content = b"".join(path.read_bytes() for path in (source, *headers))
     cache = cache_folder() / "s2c"
     built = cache / f"{source.stem}-{hashlib.sha256(settings + content).hexdigest()[:16]}"

@@ -69,16 +69,21 @@ def test_of_bfloat16_rounds_once() -> None:
     assert bool(((y.double() - exact).abs() <= 2.0**-8 * exact.abs() + 1e-6).all())
 
 
-def test_slopes_of_bfloat16() -> None:
+@pytest.mark.parametrize("limits", [(0.0, INFINITY), (-0.7, 0.7), (0.1, 0.3)])
+def test_slopes_of_bfloat16(limits: tuple[float, float]) -> None:
+    """What lies at a bound passes nothing, also where the bound is no bfloat16."""
     x = values(300, 16).bfloat16().requires_grad_()
     scale, shift = values(16, seed=1).requires_grad_(), values(16, seed=2).requires_grad_()
     slope = values(300, 16, seed=3).bfloat16()
-    y, _, _ = normalise_clamp(x, scale, shift, 0.0, INFINITY)
-    found = torch.autograd.grad(y, (x, scale, shift), slope)
+    y, _, _ = normalise_clamp(x, scale, shift, *limits)
     leaf = x.detach().double().requires_grad_()
-    reference = torch.autograd.grad(
-        wanted(leaf, scale, shift, 0.0, INFINITY), (leaf, scale, shift), slope.double()
-    )
+    expected = wanted(leaf, scale, shift, *limits)
+    # So near to a bound rounding decides.
+    ends = torch.tensor(limits, dtype=torch.float64)[:, None, None]
+    near = ((expected.detach() - ends).abs() < 2.0**-8).any(0) & (expected.detach() != ends).all(0)
+    slope[near] = 0.0
+    found = torch.autograd.grad(y, (x, scale, shift), slope)
+    reference = torch.autograd.grad(expected, (leaf, scale, shift), slope.double())
     assert [each.dtype for each in found] == [torch.bfloat16, torch.float32, torch.float32]
     for one, other in zip(found, reference, strict=True):
         assert float((one.double() - other).abs().max()) < 2.0**-8 * float(other.abs().max())
@@ -90,6 +95,13 @@ def test_what_is_no_number_shows() -> None:
         x[3, 2] = float("nan")
         y, _, _ = normalise_clamp(x.to(dtype), torch.ones(8), torch.zeros(8), 0.0, 1.0)
         assert bool(y[:, 2].isnan().all()) and not bool(y[:, 3:].isnan().any())
+
+
+def test_no_nan_rounds_to_a_number() -> None:
+    for bits in (0x7FFFFFFF, 0x7F800001, 0xFFFFFFFF, 0x7FC00000):
+        nan = torch.from_numpy(np.array([bits], np.uint32).view(np.float32))
+        y, _, _ = normalise_clamp(values(20, 1).bfloat16(), nan, torch.zeros(1), 0.0, 1.0)
+        assert bool(y.isnan().all()), hex(bits)
 
 
 def test_strange_strides() -> None:

@@ -20,10 +20,12 @@ from s2c.ops import make  # noqa: E402
 from s2c.train import retrain as training_module  # noqa: E402
 from s2c.train.data import Samples, make_samples  # noqa: E402
 from s2c.train.held import MOST_HELD, split  # noqa: E402
+from s2c.train.lessons import mixed  # noqa: E402
 from s2c.train.losses import Loss  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
-from s2c.train.parts import PART, Part, add_up  # noqa: E402
+from s2c.train.norm import Norm  # noqa: E402
+from s2c.train.parts import PART, Part, add_up, parts_of_batch  # noqa: E402
 from s2c.train.rates import HIGH_RATE, RATE, default_rate, natural_scales, rate_share  # noqa: E402
 from s2c.train.retrain import Progress, Training, retrain, samples_in_batch  # noqa: E402
 
@@ -198,16 +200,29 @@ def test_equal_seeds_give_equal_bytes() -> None:
     assert same(one, again) and history == same_history and not same(one, other)
 
 
-@pytest.mark.parametrize("student", [disturbed, lambda teacher: teacher])
-def test_threads_change_nothing_but_time(student: Callable[[Graph], Graph]) -> None:
+@pytest.mark.parametrize("is_rough", [False, True])
+@pytest.mark.parametrize("augment", [("flip", "cutmix"), ("flip", "noise")])
+def test_threads_change_nothing_but_time(
+    augment: tuple[str, ...], is_rough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Batches of three parts."""
+    monkeypatch.setattr(training_module, "may_be_rough", lambda net, loss: is_rough)
     teacher = classifier(0)
-    samples = labelled(teacher, 400)
-    training = replace(SHORT, epochs=2, batch=2 * PART + 20, augment=("flip", "noise"))
-    one, history = trained(student(teacher), teacher, samples, training)
+    samples = labelled(teacher, 440)
+    training = replace(SHORT, epochs=2, batch=2 * PART + 20, augment=augment)
+    assert len(parts_of_batch(np.arange(396 // 3))) == 3
+    one, history = trained(disturbed(teacher), teacher, samples, training)
     for threads in (2, 5):
-        again, same_history = trained(student(teacher), teacher, samples, replace(training, threads=threads))
+        again, same_history = trained(
+            disturbed(teacher), teacher, samples, replace(training, threads=threads)
+        )
         assert same(one, again) and history == same_history
+
+
+def test_threads_share_no_cache_of_weights() -> None:
+    """The first to leave would empty it under the others, and their weights would be rounded anew."""
+    with mixed(True):
+        assert not torch.is_autocast_cache_enabled()
 
 
 def test_parts_add_up() -> None:
@@ -221,8 +236,21 @@ def test_parts_add_up() -> None:
     for rows in np.array_split(np.arange(100), 3):
         part = torch.tanh(x[rows] @ weight).mean()
         found.append(Part(len(rows) / 100, float(part.detach()), torch.autograd.grad(part, [weight]), {}))
-    assert add_up(found, [weight]) == pytest.approx(float(loss.detach()), rel=1e-5)
+    spare = torch.ones(2, requires_grad=True)
+    found = [replace(each, slopes=(*each.slopes, None)) for each in found]
+    assert add_up(found, [weight, spare]) == pytest.approx(float(loss.detach()), rel=1e-5)
     torch.testing.assert_close(weight.grad, wanted)
+    assert spare.grad is None
+
+
+def test_moments_of_parts_count_by_their_samples() -> None:
+    norm = Norm(torch.zeros(2), torch.ones(2), torch.ones(2), torch.zeros(2))
+    moments = [(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])), (torch.full((2,), 5.0), torch.zeros(2))]
+    add_up(
+        [Part(share, 0.0, (), {norm: each}) for share, each in zip((0.75, 0.25), moments, strict=True)], []
+    )
+    torch.testing.assert_close(norm.mean, 0.1 * torch.tensor([2.0, 2.75]))
+    torch.testing.assert_close(norm.variance, 0.9 + 0.1 * torch.tensor([2.25, 3.0]))
 
 
 def test_labels_are_of_whole_images_only() -> None:

@@ -70,7 +70,6 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         report = dict(adapt(recipe, checkpoint, tell).report)
     else:
         report = adapt_by_peer(run, recipe, checkpoint)
-    history = report["history"]
     return {
         "net": run.net,
         "tool": run.tool,
@@ -82,13 +81,20 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         "macs": report["macs"],
         "parameters": report["parameters"],
         "score": report["score"],
-        "best": {"epoch": history["best"]} | history["epochs"][max(history["best"], 1) - 1],
+        "best": best_of(report["history"]),
         "threads": torch.get_num_threads(),
         "seconds": round(time.monotonic() - began),
         "date": date.today().isoformat(),
         "machine": machine(),
         "versions": {each: metadata.version(each) for each in ("s2c", "torch", "torch-pruning")},
     }
+
+
+def best_of(history: dict[str, Any]) -> dict[str, Any]:
+    """The epoch whose state the run left, counted from 1, and what it scored on what was held back."""
+    if history["best"] == 0:
+        return {"epoch": 0, "held": history["start"]}
+    return {"epoch": history["best"], **history["epochs"][history["best"] - 1]}
 
 
 def tell(text: str, done: float | None = None) -> None:
@@ -190,6 +196,8 @@ def parse() -> tuple[list[Run], Path, int]:
         budget.add_argument(f"--{kind}", type=float, metavar="SHARE")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "agility" / "peers")
     given = parser.parse_args()
+    if given.epochs < 1:
+        parser.error("--epochs: wanted at least one")
     chosen = ("macs", given.macs) if given.macs is not None else ("width", given.width)
     method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else DEFAULT_METHOD)
     runs = [Run(given.net, given.tool, method, chosen, seed, given.epochs) for seed in given.seed]

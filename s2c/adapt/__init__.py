@@ -67,8 +67,7 @@ def adapt(
     check_recipe(recipe)
     say("reading model and data")
     original = prepare(load_source(recipe.request))
-    import torch
-
+    from s2c.train.parts import default_threads
     from s2c.train.quantization import refuse_unquantizable
     from s2c.train.retrain import fixed
 
@@ -83,7 +82,7 @@ def adapt(
         "parameters": {"original": cost.parameters(original.nodes())},
         "score": {},
     }
-    threads = torch.get_num_threads()  # one in a sweep, whose jobs run side by side
+    threads = default_threads()  # one in a sweep, whose jobs run side by side
     job = Job(recipe, original, work, checkpoint, say, report, time.monotonic(), threads)
     with fixed():
         return Adapted(adapted(job, is_tried), original, report)

@@ -25,7 +25,7 @@ MOST_SAMPLES = 1024
 class Judge:
     """Compares pruned nets with the original on some of the samples. The net keeps no states.
 
-    samples: those that are trained on, as split of s2c.train.retrain has them: what is held back is not to
+    samples: those that are trained on, as split of s2c.train.held has them: what is held back is not to
     choose channels. No more of them are taken than memory allows, in batches of at most BATCH.
     """
 

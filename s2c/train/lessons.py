@@ -54,6 +54,7 @@ class Lessons:
             self.cuts = draw_cuts(len(self.samples), rows, self.extents(), source)
         if self.variants is None or self.variant in self.known:
             return
+        assert "noise" not in self.augment.names  # so nobody draws from source, which threads share
         answers = each(lambda rows: self.answers(self.shown(rows, source)), parts)
         self.known[self.variant] = [
             placed(torch.cat(values), rows, len(self.samples)) for values in zip(*answers, strict=True)
@@ -113,7 +114,8 @@ def ask(net: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 def mixed(rough: bool) -> torch.autocast:
     """Contractions in bfloat16, with sums in float32: on CPUs that have it, half as much time."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=rough)
+    # The cache of weights is one for all threads, and whichever leaves first would empty it under the others.
+    return torch.autocast("cpu", torch.bfloat16, enabled=rough, cache_enabled=False)
 
 
 def parts_of(rows: np.ndarray, size: int) -> list[np.ndarray]:

@@ -8,7 +8,8 @@ from s2c.ir import Graph, Node
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.refit import POSITIONS
 
-MOST_BYTES = 1 << 30  # that samples take, in a batch of which all values are kept or all together otherwise
+MOST_BYTES = 1 << 30  # that samples take, in a batch of which all values are kept or all together otherwise;
+# as often as threads work side by side, which samples at a time must not depend on
 COPIES = 2  # of a value: before and after its clamp, or as a sum and normalised
 FLOAT = 4  # bytes
 

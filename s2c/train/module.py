@@ -151,7 +151,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
             return self.attr(node, "value").unsqueeze(0)
         norm = self.norm(node)
         if norm is not None:
-            return self.finished(node, norm, self.sums(node, inputs[0]))
+            return self.normalised(node, norm, self.sums(node, inputs[0]))
         return TORCH[node.op](node, lambda name: self.attr(node, name), *inputs)
 
     def norm(self, node: Node) -> Norm | None:
@@ -160,7 +160,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
 
     # normalisation while training
 
-    def finished(self, node: Node, norm: Norm, sums: Tensor) -> Tensor:
+    def normalised(self, node: Node, norm: Norm, sums: Tensor) -> Tensor:
         """The value of a normalised contraction, from its sums."""
         result: Tensor = norm(sums, *bounds(node))
         return result
@@ -241,7 +241,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         sums = [self.sums(node, x) for x in inputs]
         norm = matched(sums, self.attr(node, "bias"), goal)
         self.norms[str(self.index[node])] = norm
-        return [self.finished(node, norm, each) for each in sums]
+        return [self.normalised(node, norm, each) for each in sums]
 
     # back
 

@@ -1,30 +1,66 @@
-// Batch normalisation and the clamp behind it, of channels-last values [rows, channels], for one part of a
+// Batch normalisation and the clamp behind it, of channels-last values [count, channels], for one part of a
 // batch: forward, and backward from slopes (gradients) of the results. Ioffe and Szegedy 2015.
 //
 // Rows of few channels are taken several at a time: each slot of a vector keeps to one channel, so that loops
-// over slots become vector instructions. Sums have a fixed order.
+// over slots become vector instructions. Sums have a fixed order. SLOTS, at least, where rows are short, comes
+// from normalise.py, which allots the working memory by it.
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#define ROWS 64  // times a slot's sum grows in float before it goes on in double
-#define SLOTS 64  // at least, where rows are short
+#define TIMES 64 // a slot's sum grows in float before it goes on in double
 
-static int width_of(int channels) { return channels < SLOTS ? channels * (SLOTS / channels) : channels; }
+// width: slots; total: values; block: values that are added up in float.
+struct rows {
+    int channels;
+    int width;
+    int64_t total;
+    int64_t block;
+};
 
-static inline float from_bf16(uint16_t value) {
-  const uint32_t bits = (uint32_t)value << 16;
-  float result;
-  memcpy(&result, &bits, sizeof result);
-  return result;
+static struct rows make_rows(int64_t count, int channels)
+{
+    const int width = channels < SLOTS ? channels * (SLOTS / channels) : channels;
+    return (struct rows){channels, width, count * channels, (int64_t)TIMES * width};
 }
 
-// Rounds to the nearest, to even between two.
-static inline uint16_t to_bf16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void clear(struct rows rows, double *restrict sums, double *restrict others)
+{
+    for (int c = 0; c < rows.channels; c++) {
+        sums[c] = others[c] = 0.0;
+    }
+}
+
+static void gather(struct rows rows, double *restrict sums, double *restrict others,
+                   const float *restrict sum, const float *restrict other)
+{
+    for (int j = 0; j < rows.width; j++) {
+        sums[j % rows.channels] += sum[j];
+        others[j % rows.channels] += other[j];
+    }
+}
+
+static inline float from_bf16(uint16_t value)
+{
+    const uint32_t bits = (uint32_t)value << 16;
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+// Rounds to the nearest, to even between two; what is no number stays so.
+static inline uint16_t to_bf16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint16_t rounded = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    return value != value ? 0x7fc0 : rounded;
 }
 
 #define VALUE float

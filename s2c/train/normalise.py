@@ -16,8 +16,8 @@ from s2c.own_code import LIBRARY, build_own
 
 EPSILON = 1e-5
 SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16"}
-WORK = 4  # numbers of float64 for each channel, and for each slot of normalise.c beside them
-SLOTS = 64
+SLOTS = 64  # values of rows that are added up side by side
+WORK = 4  # numbers of float64 for each channel and each of so many slots
 SIGNATURE = {  # n: a count, c: channels, p: an array, f: a float
     "forward": "ncpppfffpppp",
     "backward": "ncppppppfffpppp",
@@ -28,7 +28,7 @@ KINDS = {"n": ctypes.c_int64, "c": ctypes.c_int, "p": ctypes.c_void_p, "f": ctyp
 @cache
 def load_functions() -> dict[str, Callable[..., None]]:
     here = Path(__file__)
-    flags = ("-O3", "-march=native", *LIBRARY)
+    flags = ("-O3", "-march=native", f"-DSLOTS={SLOTS}", *LIBRARY)
     code = ctypes.CDLL(str(build_own(here.with_suffix(".c"), *flags, headers=(here.with_suffix(".h"),))))
     found = {}
     for name, kinds in SIGNATURE.items():

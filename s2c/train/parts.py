@@ -17,7 +17,7 @@ from torch import Tensor
 from s2c.train.norm import Measured
 
 PART = 64  # samples at most: with fewer, calls cost as much as arithmetic
-MOST_THREADS = 4  # each needs memory of its own, and a batch has two parts
+MOST_THREADS = 4  # each needs memory of its own; a batch has one or two parts, a teacher is asked for many
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """map, or what does the same in several threads."""
@@ -32,6 +32,11 @@ class Part:
     loss: float
     slopes: tuple[Tensor | None, ...]
     moments: Measured
+
+
+def default_threads() -> int:
+    """As many as torch would take by itself: the cores, or what OMP_NUM_THREADS says."""
+    return min(int(torch.get_num_threads()), MOST_THREADS)
 
 
 @contextmanager
