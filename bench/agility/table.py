@@ -81,8 +81,8 @@ def table(results: Mapping[Key, Sequence[Result]]) -> str:
     text = (
         "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by. Both tools' nets "
         "are retrained by the same loop, on the same 20,000 training images, with the same loss and "
-        "augmentation; loop 2 makes more of an epoch than loop 1, loop 3 takes less time for one, loop 4 mixes "
-        "images, too. "
+        "augmentation; loop 2 makes more of an epoch than loop 1, loop 3 takes less time for one, loop 4 "
+        "mixes images, too. "
         f"Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
         f"{listed(every, 'machine')}."
     )
