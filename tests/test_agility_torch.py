@@ -99,6 +99,7 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
             "loop": 2,
             "macs": {"original": 1000, "pruned": 490},
             "score": {"original": 0.881, "retrained": accuracy},
+            "threads": 2,
             "seconds": 600,
             "date": "2000-01-01",
             "machine": "a machine",
@@ -114,6 +115,6 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
         "87.50%",
         "87.0% to 88.0%",
         "-0.60",
-        *("2", "30", "2", "10"),
+        *("2", "30", "2", "10", "2"),
     ]
     assert row == "| " + " | ".join(cells) + " |"
