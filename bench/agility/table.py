@@ -79,9 +79,9 @@ def table(results: Mapping[Key, Sequence[Result]]) -> str:
     every = [each for group in results.values() for each in group]
     versions = sorted({f"{name} {version}" for each in every for name, version in each["versions"].items()})
     text = (
-        "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by. Both tools' nets "
-        "are retrained by the same loop, on the same 20,000 training images, with the same loss and "
-        "augmentation; loop 2 makes more of an epoch than loop 1, loop 3 takes less time for one, loop 4 "
+        "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by; 20,000 training "
+        "images. Tools compare in rows of equal epochs and loop: these share training, loss and "
+        "augmentation. Loop 2 makes more of an epoch than loop 1, loop 3 takes less time for one, loop 4 "
         "mixes images, too. "
         f"Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
         f"{listed(every, 'machine')}."
