@@ -46,7 +46,7 @@ def bench(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import report
+        from s2c import activity, report
         from s2c.bench import CALLS, Cycles, StreamCycles
         from s2c.bench import bench as measure
         from s2c.silicon.cycles import describe_cycles
@@ -64,7 +64,7 @@ def bench(
         given = [name for name, value in extra.items() if value]
         if given:
             raise error(given[0], "--determinism beside it", "none", f"add --determinism, or omit {given[0]}")
-        with report.spinner(f"measuring {folder}", as_json):
+        with activity.spinner(f"measuring {folder}", as_json):
             result = measure(folder, calls or CALLS, mhz)
         if as_json:
             typer.echo(report.to_json(result))
@@ -83,14 +83,14 @@ def bench_determinism(
     between_ticks: bool,
     as_json: bool,
 ) -> None:
-    from s2c import report
+    from s2c import activity, report
     from s2c.determinism.measure import CALLS, measure_determinism
     from s2c.determinism.table import describe_determinism
     from s2c.extras import check_packages
 
     if output is not None:
         check_packages()
-    with report.teller(as_json) as say:
+    with activity.teller(as_json) as say:
         document, times = measure_determinism(folder, against, models, calls or CALLS, say, between_ticks)
     files: list[Path] = []
     if output is not None:

@@ -26,7 +26,7 @@ def lanes(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import driver, report
+        from s2c import activity, driver, report
         from s2c.extras import check_packages
         from s2c.silicon.chips import describe_chips
         from s2c.silicon.survey import survey
@@ -35,7 +35,7 @@ def lanes(
             check_packages()
         dims, consts = parse_dims(dim or []), load_consts(const or [])
         request = driver.make_request(model, "asic", dims=dims, consts=consts, style=style)
-        with report.spinner(f"scheduling {model.name}", as_json):
+        with activity.spinner(f"scheduling {model.name}", as_json):
             chips = survey(request, lanes, megahertz)
         files: list[Path] = []
         if output is not None:
@@ -59,12 +59,12 @@ def synth(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import report
+        from s2c import activity, report
         from s2c.silicon.devices import load_device
         from s2c.silicon.resources import describe_synthesis
         from s2c.silicon.synthesis import synthesise_artifact
 
-        with report.teller(as_json) as say:
+        with activity.teller(as_json) as say:
             result = synthesise_artifact(folder, load_device(device), mhz, liberty, output, say)
         if as_json:
             typer.echo(report.to_json(result))

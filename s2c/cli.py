@@ -97,7 +97,7 @@ def compile_model(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import artifact, driver, report
+        from s2c import activity, artifact, driver, report
         from s2c.adapt import save_adapted
         from s2c.adapt.recipe import make_recipe, refuse_stop
         from s2c.adapt.tables import describe_adaptation
@@ -152,7 +152,7 @@ def compile_model(
         if output is None:
             raise error("-o", "the folder to write", "none", "add -o DIR")
         artifact.refuse_foreign(output)
-        with report.teller(as_json) as say:
+        with activity.teller(as_json) as say:
             manifest = save_adapted(recipe, output, check, say)
         if as_json:
             typer.echo(report.to_json({"folder": str(output), **manifest}))
@@ -179,11 +179,11 @@ def run(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import report
+        from s2c import activity, report
         from s2c.program import Program, run_batch, save_arrays
 
         arrays = [load_array(str(path), path) for path in inputs or []]
-        with Program(folder) as program, report.spinner(f"running {program.name}", as_json):
+        with Program(folder) as program, activity.spinner(f"running {program.name}", as_json):
             outputs, counters = run_batch(program, arrays)
         if output is not None:
             save_arrays(output, {f"output_{index}": array for index, array in enumerate(outputs)})
@@ -202,10 +202,10 @@ def verify(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import report
+        from s2c import activity, report
         from s2c.verify import verify as prove
 
-        result = prove(folder, inputs, report.tracker("verifying", as_json))
+        result = prove(folder, inputs, activity.tracker("verifying", as_json))
         if as_json:
             typer.echo(report.to_json(result))
         else:
@@ -254,10 +254,10 @@ def inspect(
 
 
 def inspect_model(request: Request, depth: int | None, as_json: bool) -> None:
-    from s2c import report, summary
+    from s2c import activity, report, summary
 
     try:
-        with report.spinner(f"reading {request.model.name}", as_json):
+        with activity.spinner(f"reading {request.model.name}", as_json):
             result = summary.summarise(request)
     except CompileError:
         if not as_json:  # what cannot be read says so again
@@ -324,7 +324,7 @@ def sweep(
     as_json: options.Json = False,
 ) -> None:
     with reporting(as_json):
-        from s2c import report
+        from s2c import activity, report
         from s2c.sweep.check import make_sweep
 
         settings = make_sweep(
@@ -345,7 +345,7 @@ def sweep(
         from s2c.sweep.run import run_sweep
         from s2c.sweep.table import describe_sweep
 
-        with report.teller(as_json) as say:
+        with activity.teller(as_json) as say:
             document = run_sweep(settings, output, jobs or os.cpu_count() or 1, ray, say)
         if as_json:
             typer.echo(report.to_json({"folder": str(output), **document}))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from rich import box
 from rich.console import Console, Group
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 from rich.text import Text
 
@@ -22,8 +20,6 @@ from s2c.coverage import Coverage
 from s2c.outline import MOST_ROWS, Layer, grow, rows, shown_depth
 from s2c.summary import Summary, TargetRow
 from s2c.verify import Verification
-
-T = TypeVar("T")
 
 WIDEST = 120  # wider tables are hard to read across
 GAP = 2  # between columns
@@ -74,46 +70,6 @@ def show(*tables: Group) -> None:
         if index > 0:
             console.print()
         console.print(table)
-
-
-def spinner(text: str, is_quiet: bool) -> AbstractContextManager[Any]:
-    """What is going on, on stderr, while it goes on; nothing where stderr is no terminal."""
-    return Console(stderr=True, quiet=is_quiet).status(Text(printable(text)))
-
-
-def tracker(text: str, is_quiet: bool) -> Callable[[Sequence[T]], Iterable[T]]:
-    """The same for a sequence, as a bar."""
-    console = Console(stderr=True, quiet=is_quiet)
-    return lambda items: track(
-        items, printable(text), console=console, transient=True, disable=is_quiet or not console.is_terminal
-    )
-
-
-@contextmanager
-def teller(is_quiet: bool) -> Iterator[Callable[..., None]]:
-    """say(text, done): what goes on, on stderr, and how much of it is done, 0..1, with the time left; where
-    stderr is no terminal, a line for each step of what takes long: what stands before a colon."""
-    console = Console(stderr=True, quiet=is_quiet)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    hidden = is_quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("", total=None)
-
-        last = ""
-
-        def say(text: str, done: float | None = None) -> None:
-            nonlocal last
-            shown = printable(text)
-            if hidden and done is not None and shown.partition(":")[0] != last:
-                console.print(Text(shown), soft_wrap=True)
-            last = shown.partition(":")[0]
-            escaped = shown.replace("[", r"\[")
-            if done is None:
-                progress.reset(task, total=None, description=escaped)
-            else:
-                progress.update(task, total=1.0, completed=done, description=escaped)
-
-        yield say
 
 
 def printable(text: str) -> str:
