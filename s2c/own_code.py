@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import platform
 import subprocess
@@ -15,6 +16,12 @@ from s2c.resources import cache_folder, zig_environment
 
 FLAGS = ("-std=gnu11", "-O2", "-g0", "-fno-sanitize=undefined")
 LIBRARY = ("-shared", "-fPIC")
+
+
+def load_own(source: Path, *flags: str, headers: tuple[str, ...] = ()) -> ctypes.CDLL:
+    """The library of a C file for this processor; headers: names, beside it."""
+    beside = tuple(source.with_name(each) for each in headers)
+    return ctypes.CDLL(str(build_own(source, "-O3", "-march=native", *flags, *LIBRARY, headers=beside)))
 
 
 def build_own(source: Path, *flags: str, headers: tuple[Path, ...] = ()) -> Path:

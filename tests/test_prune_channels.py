@@ -38,7 +38,7 @@ from s2c.ops import make
 from s2c.passes import SOURCE_PASSES
 from s2c.passes.prune_channels import Pruned, prune_channels
 from s2c.plan import make_plan
-from s2c.plan import run as run_plan
+from s2c.plan_values import run as run_plan
 from s2c.readers import load_model
 from s2c.state import keep_states, last_pairs
 

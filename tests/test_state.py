@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from native import build_library, compiler
 
-from s2c import oracle, plan
-from s2c.emit.c_family import emit_header
+from s2c import oracle
+from s2c.emit.c_header import emit_header
 from s2c.ir import Graph, Node, State, Type, input_node, state_node
 from s2c.kernel import usable_kernels
 from s2c.ops import make
 from s2c.passes import stages
+from s2c.plan import Plan, make_plan
+from s2c.plan_values import run_sequence, view
 
 KERNELS = usable_kernels("c", ())
 CALLS = 5
@@ -59,10 +61,10 @@ def counter() -> Graph:
 GRAPHS = {"delay_line": delay_line, "swapped": swapped, "counter": counter}
 
 
-def planned(graph: Graph) -> plan.Plan:
+def planned(graph: Graph) -> Plan:
     for _, lowered in stages(graph, lambda node: False):
         graph = lowered
-    return plan.make_plan(graph, KERNELS)
+    return make_plan(graph, KERNELS)
 
 
 def calls(graph: Graph) -> list[tuple[np.ndarray, ...]]:
@@ -86,7 +88,7 @@ def test_the_delay_line_remembers() -> None:
 def test_a_plan_keeps_state_as_the_oracle_does(name: str) -> None:
     graph = GRAPHS[name]()
     wanted = oracle.run_sequence(graph, calls(graph))
-    found = plan.run_sequence(planned(graph), calls(graph))
+    found = run_sequence(planned(graph), calls(graph))
     assert any(not np.array_equal(a, b) for a, b in zip(wanted[0], wanted[1], strict=True))
     for a, b in zip(wanted, found, strict=True):
         assert all(np.array_equal(each, other) for each, other in zip(a, b, strict=True)), name
@@ -106,10 +108,10 @@ def test_compiled_nets_keep_state(command: str, tmp_path: Path) -> None:
             library[f"{name}_reset"](ctypes.c_void_p(memory.ctypes.data))
             for arrays, wanted in zip(calls(graph), oracle.run_sequence(graph, calls(graph)), strict=True):
                 for offset, array in zip(each.inputs, arrays, strict=True):
-                    plan.view(memory, offset, Type(array.shape, "f32"))[...] = array
+                    view(memory, offset, Type(array.shape, "f32"))[...] = array
                 library[f"{name}_run"](ctypes.c_void_p(memory.ctypes.data))
                 for node, offset, array in zip(each.graph.outputs, each.outputs, wanted, strict=True):
-                    assert np.array_equal(plan.view(memory, offset, node.type), array), (name, node.layer)
+                    assert np.array_equal(view(memory, offset, node.type), array), (name, node.layer)
 
 
 def test_the_header_declares_a_reset_only_where_there_is_state() -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from s2c.ir import Node
 from s2c.ops.matmul import matmul_extents
 from s2c.ops.pooling import pool_counts
+from s2c.train.convolve import Window, convolve, is_narrow
 from s2c.train.elementwise import ELEMENTWISE
 from s2c.train.movement import MOVES
 from s2c.train.tensors import Attr, Function, clamp
@@ -43,12 +44,22 @@ def plain(x: Tensor) -> Tensor:
     return x.flatten().view(x.shape) if x.shape[1] == 1 else x
 
 
+def is_ours(node: Node) -> bool:
+    """Whether in bfloat16 our own convolution takes it."""
+    attrs = node.attrs
+    return attrs["groups"] == 1 and min(map(min, attrs["pads"])) >= 0 and is_narrow(attrs["weight"].shape)
+
+
 def conv2d_sums(node: Node, attr: Attr, x: Tensor, bias: Tensor | None) -> Tensor:
+    weight = attr("weight")
+    if torch.is_autocast_enabled("cpu") and is_ours(node):
+        window = Window(*(node.attrs[name] for name in ("stride", "dilation", "pads")))
+        return convolve(x, weight, bias, window)
     image, padding = pad_image(flat(x), node.attrs["pads"])
-    weight = attr("weight").permute(0, 3, 1, 2)
+    kernel = weight.permute(0, 3, 1, 2)
     attrs = node.attrs
     y = functional.conv2d(
-        plain(image), plain(weight), bias, attrs["stride"], padding, attrs["dilation"], attrs["groups"]
+        plain(image), plain(kernel), bias, attrs["stride"], padding, attrs["dilation"], attrs["groups"]
     )
     return unflat(y, x.shape[0])
 

@@ -6,8 +6,8 @@
 // from normalise.py, which allots the working memory by it.
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
+
+#include "bfloat16.h"
 
 #define TIMES 64 // a slot's sum grows in float before it goes on in double
 
@@ -44,23 +44,6 @@ static void gather(struct rows rows, double *restrict sums, double *restrict oth
         sums[j % rows.channels] += sum[j];
         others[j % rows.channels] += other[j];
     }
-}
-
-static inline float from_bf16(uint16_t value)
-{
-    const uint32_t bits = (uint32_t)value << 16;
-    float result;
-    memcpy(&result, &bits, sizeof result);
-    return result;
-}
-
-// Rounds to the nearest, to even between two; what is no number stays so.
-static inline uint16_t to_bf16(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    const uint16_t rounded = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-    return value != value ? 0x7fc0 : rounded;
 }
 
 #define VALUE float

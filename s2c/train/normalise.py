@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2c.own_code import LIBRARY, build_own
+from s2c.own_code import load_own
 
 EPSILON = 1e-5
 SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -27,9 +27,9 @@ KINDS = {"n": ctypes.c_int64, "c": ctypes.c_int, "p": ctypes.c_void_p, "f": ctyp
 
 @cache
 def load_functions() -> dict[str, Callable[..., None]]:
-    here = Path(__file__)
-    flags = ("-O3", "-march=native", f"-DSLOTS={SLOTS}", *LIBRARY)
-    code = ctypes.CDLL(str(build_own(here.with_suffix(".c"), *flags, headers=(here.with_suffix(".h"),))))
+    code = load_own(
+        Path(__file__).with_suffix(".c"), f"-DSLOTS={SLOTS}", headers=("normalise.h", "bfloat16.h")
+    )
     found = {}
     for name, kinds in SIGNATURE.items():
         for suffix in SUFFIX.values():
