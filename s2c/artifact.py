@@ -27,7 +27,8 @@ from s2c.driver import (
     too_large,
     write_dump,
 )
-from s2c.emit.c_family import emit_header, emit_source, specialisations
+from s2c.emit.c_family import emit_source, specialisations
+from s2c.emit.c_header import emit_header
 from s2c.emit.cpp import emit_cpp
 from s2c.emit.hardware import emit_chip
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header, emit_team

@@ -5,28 +5,25 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from s2c import check, oracle
-from s2c.compare import TOLERANCE, compare
+from s2c import check
 from s2c.cost import constant_bytes
 from s2c.emit.c_family import emit_source
 from s2c.emit.hardware import emit_chip
 from s2c.emit.text import identifier
 from s2c.errors import CompileError, error
-from s2c.inputs import random_inputs
 from s2c.ir import Graph, Node
 from s2c.kernel import usable_kernels
 from s2c.ops import OPS
 from s2c.passes import CORE_PASSES, SOURCE_PASSES, stages
 from s2c.passes.use_bf16 import use_bf16
 from s2c.plan import Plan, make_plan
-from s2c.plan import run as run_plan
 from s2c.precision import gains_by_bf16, refuse_precision
 from s2c.readers import load_model
 from s2c.silicon.choice import Goal, choose_lanes
@@ -34,14 +31,12 @@ from s2c.silicon.refusals import DATAPATH, refuse_flags, refuse_name, refuse_sta
 from s2c.silicon.schedule import Schedule
 from s2c.silicon.stream import Stream
 from s2c.silicon.styles import chip_text, make_chip
+from s2c.stage_checks import check_plan, check_stage
 from s2c.state import keep_states, last_pairs
 from s2c.steps import NO_CHOICES, Choices, Kernels, dtype_key
 from s2c.target import Target, load_target
 from s2c.tune import find_choices
 
-CHECK_SEED = 0
-STEPS = 2  # of the last quantization: how far rounding once instead of at each float op moves an output
-SAMPLES = 4
 REFERENCE_STAGES = ("fuse_qdq", "use_bf16")  # which may change what the program computes
 STAGES = (
     "load",
@@ -281,72 +276,6 @@ def too_large(request: Request, memory: str, limit: int, needed: int, what: str)
         f"{needed} bytes of {what}",
         "choose a target with more memory, or a smaller net",
     )
-
-
-# checks
-
-
-def check_stage(stage: str, source: Graph, reference: Graph | None, graph: Graph) -> None:
-    """Against the reference to the bit of its integers, once there is one; before, against the source, which
-    the passes up to the reference may move by STEPS where it computes in floats between quantizations."""
-    check.check_types(graph)
-    arrays = random_inputs(source, np.random.default_rng(CHECK_SEED))
-    with np.errstate(all="ignore"):
-        values = oracle.trace(reference or source, *arrays)
-        found = oracle.run(graph, *arrays)
-        moved = moved_by_steps(source, values) if reference is None else None
-    check_same(stage, reference or source, values, found, moved)
-
-
-def check_plan(reference: Graph, plan: Plan) -> None:
-    arrays = random_inputs(reference, np.random.default_rng(CHECK_SEED))
-    with np.errstate(all="ignore"):
-        check_same("plan", reference, oracle.trace(reference, *arrays), run_plan(plan, *arrays))
-
-
-def check_same(
-    stage: str,
-    wanted: Graph,
-    values: Mapping[Node, np.ndarray],
-    found: tuple[np.ndarray, ...],
-    moved: Sequence[float] | None = None,
-) -> None:
-    """Integers by equality, floats by TOLERANCE, and both by what moved allows to each output."""
-    for index, (node, array) in enumerate(zip(wanted.outputs, found, strict=True)):
-        each = compare(values[node], array)
-        rounding = max(TOLERANCE * each.largest, 2 * each.sensitivity) if each.is_float else 0.0
-        limit = max(rounding, moved[index] if moved else 0.0)
-        text = f"stage {stage} moved output {node.layer} by {each.difference} (allowed: {limit})"
-        assert each.difference <= limit, text
-        assert each.apart == 0, f"stage {stage} moved {each.apart} NaN or infinite values of {node.layer}"
-
-
-def moved_by_steps(source: Graph, values: Mapping[Node, np.ndarray]) -> list[float]:
-    """How far each output moves when what was quantized last before it moves by STEPS, up or down at random:
-    0 where the source computes nothing in floats before a quantize, so that nothing is to be fused."""
-    rounded = {node for node in source.nodes() if node.op == "quantize" and node.inputs[0].op != "input"}
-    if not rounded:
-        return [0.0 for _ in source.outputs]
-    draws = np.random.default_rng(CHECK_SEED)
-    return [
-        max(compare(values[node], move_last(node, values, draws)).difference for _ in range(SAMPLES))
-        for node in source.outputs
-    ]
-
-
-def move_last(node: Node, values: Mapping[Node, np.ndarray], draws: np.random.Generator) -> np.ndarray:
-    """The value of a node after its last quantized values were moved."""
-    moved: dict[Node, np.ndarray] = {}
-    for each in Graph((), (node,)).nodes():
-        value = values[each]
-        if each.type.dtype == "i8":
-            steps = value + draws.choice([-STEPS, STEPS], value.shape)
-            moved[each] = np.clip(steps, -128, 127).astype(np.int8)
-        elif each.inputs:
-            moved[each] = oracle.evaluate(each, *(moved[of] for of in each.inputs))
-        else:
-            moved[each] = value
-    return moved[node]
 
 
 def dump_folder() -> Path | None:

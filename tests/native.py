@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2c.emit.c_family import emit_header, emit_source
+from s2c.emit.c_family import emit_source
+from s2c.emit.c_header import emit_header
 from s2c.plan import Plan
 from s2c.resources import cache_folder
 

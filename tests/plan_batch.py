@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from native import MODULES
 
-from s2c.emit.c_family import emit_header, emit_source
+from s2c.emit.c_family import emit_source
+from s2c.emit.c_header import emit_header
 from s2c.plan import Plan
 from s2c.resources import zig_environment
 from s2c.target import Target

@@ -118,3 +118,12 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
         *("2", "30", "2", "10", "2"),
     ]
     assert row == "| " + " | ".join(cells) + " |"
+
+
+def test_table_shows_the_newest_loop_and_what_compares() -> None:
+    def key(loop: int, tool: str, epochs: int, net: str = "resnet8") -> table.Key:
+        return net, "macs", 0.5, loop, tool, "l2", epochs
+
+    shown = [key(1, "s2c", 12), key(1, "peer", 12), key(3, "s2c", 60), key(2, "s2c", 5, "resnet20")]
+    old = [key(1, "s2c", 60), key(2, "s2c", 12)]
+    assert list(table.worth_showing({each: [] for each in (*old, *shown)})) == shown

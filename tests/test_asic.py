@@ -21,7 +21,7 @@ from s2c.bench import Cycles, bench, refuse_frequency
 from s2c.claims import Run
 from s2c.determinism.measure import list_jobs
 from s2c.driver import compile_model, make_request
-from s2c.emit.c_family import emit_header
+from s2c.emit.c_header import emit_header
 from s2c.emit.project import Golden, emit_main
 from s2c.emit.silicon_model import emit_model
 from s2c.emit.verilog import Chip

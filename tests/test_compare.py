@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2c import driver, oracle
+from s2c import oracle, stage_checks
 from s2c.compare import compare
-from s2c.driver import check_stage, compile_model, make_request
+from s2c.driver import compile_model, make_request
 from s2c.ir import Graph
-from s2c.plan import run as run_plan
+from s2c.plan_values import run as run_plan
 from tests.onnx_models import one_op
 
 INT8 = Path(__file__).parents[1] / "demo" / "digits_int8.onnx"
@@ -44,18 +44,18 @@ def test_check_holds_later_stages_to_the_bit() -> None:
     source, reference = compilation.source, compilation.reference
     moved = move_last_bias(reference)
     with pytest.raises(AssertionError, match="stage late moved output"):
-        check_stage("late", source, reference, moved)
+        stage_checks.check_stage("late", source, reference, moved)
 
 
 def test_check_allows_steps_of_the_last_quantization(monkeypatch: pytest.MonkeyPatch) -> None:
     compilation = compile_model(make_request(INT8, "host"))
     source, reference = compilation.source, compilation.reference
-    check_stage("fuse_qdq", source, None, reference)
+    stage_checks.check_stage("fuse_qdq", source, None, reference)
     with pytest.raises(AssertionError, match="stage fuse_qdq moved output"):
-        check_stage("fuse_qdq", source, None, move_last_bias(reference))
-    monkeypatch.setattr(driver, "STEPS", 0)
-    arrays = driver.random_inputs(source, np.random.default_rng(0))
-    assert driver.moved_by_steps(source, oracle.trace(source, *arrays)) == [0.0]
+        stage_checks.check_stage("fuse_qdq", source, None, move_last_bias(reference))
+    monkeypatch.setattr(stage_checks, "STEPS", 0)
+    arrays = stage_checks.random_inputs(source, np.random.default_rng(0))
+    assert stage_checks.moved_by_steps(source, oracle.trace(source, *arrays)) == [0.0]
 
 
 def move_last_bias(graph: Graph) -> Graph:
@@ -71,7 +71,9 @@ def test_check_finds_an_infinity_of_the_other_sign(tmp_path: Path, monkeypatch: 
     path.write_bytes(one_op("Reciprocal", [1, 4]))
     compilation = compile_model(make_request(path, "host"))
     zeros = (np.zeros((1, 4), np.float32),)
-    monkeypatch.setattr(driver, "random_inputs", lambda *_: zeros)
-    monkeypatch.setattr(driver, "run_plan", lambda plan, *arrays: [-each for each in run_plan(plan, *arrays)])
+    monkeypatch.setattr(stage_checks, "random_inputs", lambda *_: zeros)
+    monkeypatch.setattr(
+        stage_checks, "run_plan", lambda plan, *arrays: [-each for each in run_plan(plan, *arrays)]
+    )
     with pytest.raises(AssertionError, match="stage plan moved 4 NaN or infinite values"):
-        driver.check_plan(compilation.reference, compilation.plan)
+        stage_checks.check_plan(compilation.reference, compilation.plan)

@@ -30,7 +30,8 @@ from native import COMPILERS, FLAGS, WARNINGS, ZIG, check_call, compiler, need, 
 from s2c import oracle
 from s2c.artifact import write_artifact
 from s2c.driver import Compilation, Request
-from s2c.emit.c_family import emit_header, emit_source, format_param
+from s2c.emit.c_family import emit_source, format_param
+from s2c.emit.c_header import emit_header
 from s2c.emit.constants import READABLE
 from s2c.emit.cpp import emit_cpp
 from s2c.emit.project import Golden, emit_cmake, emit_main, emit_net_header

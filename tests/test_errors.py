@@ -61,12 +61,12 @@ ELSEWHERE = (
     "errors.py",
     "library.py",
     "onnx_backend.py",
+    "recompile.py",
     "refusals.py",
     "report.py",
     "reporting.py",
     "silicon/synthesis.py",
     "torch_backend.py",
-    "verify.py",
     "wheel.py",
 )
 WRAPPERS = ("error", "too_large")

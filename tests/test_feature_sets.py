@@ -18,7 +18,8 @@ from s2c import oracle, processor
 from s2c.artifact import GOLDEN
 from s2c.build import build
 from s2c.driver import kernels_of
-from s2c.emit.c_family import emit_header, emit_source
+from s2c.emit.c_family import emit_source
+from s2c.emit.c_header import emit_header
 from s2c.emit.project import emit_net_header
 from s2c.ir import Graph
 from s2c.ops.functions import FUNCTIONS

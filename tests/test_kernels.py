@@ -43,7 +43,8 @@ from plain_graphs import folds, plain_nodes, products, random_plain_graph, zips
 
 from s2c import oracle
 from s2c.build import build
-from s2c.emit.c_family import emit_header, emit_source, paste_sources
+from s2c.emit.c_family import emit_source, paste_sources
+from s2c.emit.c_header import emit_header
 from s2c.emit.project import emit_net_header
 from s2c.image import analyse
 from s2c.inputs import adversarial_inputs

@@ -25,7 +25,7 @@ from s2c.bench import StreamCycles, bench, predict_cycles
 from s2c.build import build as build_target
 from s2c.claims import Run
 from s2c.driver import compile_model, make_request
-from s2c.emit.c_family import emit_header
+from s2c.emit.c_header import emit_header
 from s2c.emit.project import Golden, emit_main
 from s2c.emit.stream_model import emit_stream_model, plan_with_rings
 from s2c.emit.verilog_chip import PAGE

@@ -23,9 +23,10 @@ from s2c.emit import c_family
 from s2c.errors import CompileError
 from s2c.image import Facts
 from s2c.program import save_arrays
+from s2c.recompile import recompile
 from s2c.resources import folder as data_folder
 from s2c.rounding import round_again
-from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, recompile, verify
+from s2c.verify import Run, conclude, image_claims, instructions_claim, outputs_claim, verify
 from tests.onnx_models import model_of
 
 DEMO = Path(__file__).parents[1] / "demo"

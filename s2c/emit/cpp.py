@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s2c.emit.c_family import parenthesised
+from s2c.emit.c_header import parenthesised
 from s2c.emit.text import CTYPES, comment_text, format_float
 from s2c.ir import Node
 from s2c.library import ALIGNMENT

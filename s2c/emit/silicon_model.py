@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from s2c.emit.c_family import paste_files, wrap
+from s2c.emit.c_family import paste_files
 from s2c.emit.constants import define_array, define_large, is_large
-from s2c.emit.text import CTYPES, comment_text
+from s2c.emit.text import CTYPES, comment_text, wrap
 from s2c.resources import folder
 from s2c.silicon.datapath import Lanes
 from s2c.silicon.instructions import SOFTMAX_ROW, Back, Front, Instruction, Unit

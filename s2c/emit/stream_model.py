@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from s2c.emit.c_family import paste_files, wrap
+from s2c.emit.c_family import paste_files
 from s2c.emit.constants import is_large
 from s2c.emit.silicon_model import assignments, back_fields, define_rom, emit_roms, front_fields, rom_arrays
-from s2c.emit.text import CTYPES, comment_text
+from s2c.emit.text import CTYPES, comment_text, wrap
 from s2c.ir import Node
 from s2c.plan import Plan
 from s2c.resources import folder

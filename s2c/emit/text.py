@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from s2c.errors import error
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 UNSAFE = re.compile(r"[^A-Za-z0-9 _.:;,/()\[\]+=<>-]")
 LONGEST_COMMENT = 80
+WIDTH = 110  # of a line
 ROW = 16
 ROW_BYTES = 4092  # of a string: C99 (5.2.4.1) promises 4095 characters, and 4092 are whole elements
 INT64_MIN = "(-9223372036854775807 - 1)"  # C has no negative literals
@@ -132,3 +133,15 @@ def spell(byte: int, digits: int) -> bytes:
     if character in '"\\?':  # of two question marks, C makes a trigraph
         return f"\\{character}".encode()
     return character.encode() if " " <= character <= "~" else f"\\{byte:0{digits}o}".encode()
+
+
+def wrap(head: str, items: Sequence[str], tail: str) -> str:
+    """head, comma-separated items and tail, broken into lines that align under the first item."""
+    lines = [head]
+    for index, item in enumerate(items):
+        text = item + ("," if index + 1 < len(items) else tail)
+        if len(lines[-1]) + len(text) + 1 > WIDTH and lines[-1].strip():
+            lines.append(" " * len(head) + text)
+        else:
+            lines[-1] += text if lines[-1].endswith("(") or not lines[-1].strip() else " " + text
+    return "\n".join(lines)
