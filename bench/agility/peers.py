@@ -41,7 +41,8 @@ from readme_tables import machine
 # The best on resnet8 of those that compare_methods.py tried, and within a point of the best on ResNet-20.
 PEER_METHOD = "bn-scale-global"
 AUGMENT = ("flip", "shift", "cutmix")
-# Of training, which both share: 2 steps along gradients' directions, 3 takes batches in parts, 4 has CutMix.
+# Of training, which both share: 2 steps along gradients' directions, 3 takes batches in parts, 4 has CutMix;
+# later changes of its speed and rounding do not count.
 LOOP = 4
 
 
