@@ -1,7 +1,8 @@
 """resnet8 or ResNet-20 pruned by s2c or by torch-pruning, and retrained alike -> a JSON file for each run.
 
 Data, seeds, epochs, augmentation and loss are the same: both nets go through s2c's training.
-Data come from S2C_DATA. A run whose file is there is not run again.
+Data come from S2C_DATA. A run whose file is there is not run again: files are kept with the sources, since
+runs take long.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from recognisers import ROOT, start
 from resnets import IMAGE, NETS, RESNET8, test_file, training_files
+from table import RESULTS
 from torch_pruning_peer import METHODS, SAMPLES, count_macs, prune
 
 from s2c import cost
@@ -38,12 +40,13 @@ sys.path.append(str(ROOT / "bench"))
 
 from readme_tables import machine
 
+WORK = ROOT / "build" / "agility" / "peers"
 # The best on resnet8 of those that compare_methods.py tried, and within a point of the best on ResNet-20.
 PEER_METHOD = "bn-scale-global"
 AUGMENT = ("flip", "shift", "cutmix")
-# Of training, which both share: 2 steps along gradients' directions, 3 takes batches in parts, 4 has CutMix;
-# later changes of its speed and rounding do not count.
-LOOP = 4
+# Of training, which both share: 2 steps along gradients' directions, 3 takes batches in parts, 4 has CutMix,
+# 5 four times as many variants of a sample; changes of its speed and rounding do not count.
+LOOP = 5
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,15 @@ def some_samples(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x[chosen]), torch.from_numpy(y[chosen])
 
 
-def parse() -> tuple[list[Run], Path, int]:
+@dataclass(frozen=True)
+class Places:
+    """results: of a JSON file for each run; work: of checkpoints, and of nets on their way between tools."""
+
+    results: Path
+    work: Path
+
+
+def parse() -> tuple[list[Run], Places, int]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", choices=sorted(NETS), required=True)
     parser.add_argument("--tool", choices=("s2c", "torch-pruning"), required=True)
@@ -195,31 +206,33 @@ def parse() -> tuple[list[Run], Path, int]:
     budget = parser.add_mutually_exclusive_group(required=True)
     for kind in ("macs", "width"):
         budget.add_argument(f"--{kind}", type=float, metavar="SHARE")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "agility" / "peers")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of checkpoints")
     given = parser.parse_args()
     if given.epochs < 1:
         parser.error("--epochs: wanted at least one")
     chosen = ("macs", given.macs) if given.macs is not None else ("width", given.width)
     method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else DEFAULT_METHOD)
     runs = [Run(given.net, given.tool, method, chosen, seed, given.epochs) for seed in given.seed]
-    return runs, given.out, given.threads
+    return runs, Places(given.out, given.work), given.threads
 
 
 def main() -> None:
-    runs, folder, threads = parse()
-    folder.mkdir(parents=True, exist_ok=True)
+    runs, places, threads = parse()
+    for folder in (places.results, places.work):
+        folder.mkdir(parents=True, exist_ok=True)
     for run in runs:
-        path = folder / f"{run.name}.json"
+        path = places.results / f"{run.name}.json"
         if path.exists():
             tell(f"{path} is there")
             continue
         start(run.seed)
         torch.set_num_threads(threads)
-        result = execute(run, folder)
+        result = execute(run, places.work)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         part.replace(path)
-        (folder / f"{run.name}.checkpoint").unlink(missing_ok=True)
+        (places.work / f"{run.name}.checkpoint").unlink(missing_ok=True)
         print(f"{run.name}: {result['score']}, {result['macs']}", flush=True)
 
 

@@ -19,6 +19,7 @@ sys.path.append(str(ROOT / "bench"))
 
 from readme_tables import markdown, write_readme
 
+RESULTS = Path(__file__).resolve().parent / "results"
 NAMES = {"resnet8": "resnet8", "resnet20": "ResNet-20"}
 FIRST_LOOP = 1  # of training: that of results which do not say
 Result = Mapping[str, Any]
@@ -110,9 +111,7 @@ def listed(results: Sequence[Result], name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--runs", type=Path, default=ROOT / "build" / "agility" / "peers", help="peers.py's --out"
-    )
+    parser.add_argument("--runs", type=Path, default=RESULTS, help="peers.py's --out")
     parser.add_argument("--readme", action="store_true", help="write it into README.md, too")
     given = parser.parse_args()
     results = load(given.runs)

@@ -15,7 +15,7 @@ from s2c.train.losses import compared_values
 from s2c.train.module import GraphModule, batch_of
 from s2c.train.parts import Each
 
-VARIANTS = 24  # of each sample, so that its teacher has to be asked for no more of them
+VARIANTS = 96  # of each sample, so that its teacher has to be asked for no more of them
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
 DRAWS = 1  # sets the random numbers of a variant apart from those of an epoch
 
