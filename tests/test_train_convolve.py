@@ -135,9 +135,10 @@ def test_strange_strides_and_more_axes() -> None:
 
 
 def test_only_few_channels_and_several_taps() -> None:
-    assert is_narrow((8, 3, 3, 8)) and is_narrow((32, 1, 5, 3))
-    assert not is_narrow((8, 1, 1, 8)) and not is_narrow((8, 3, 3, 2))
-    assert not is_narrow((40, 3, 3, 8)) and not is_narrow((8, 3, 3, 40))
+    assert is_narrow((8, 3, 3, 8), (1, 1)) and is_narrow((32, 1, 5, 3), (2, 1))
+    assert is_narrow((8, 1, 1, 8), (2, 1)) and not is_narrow((8, 1, 1, 8), (1, 1))
+    assert not is_narrow((8, 3, 3, 2), (1, 1))
+    assert not is_narrow((40, 3, 3, 8), (1, 1)) and not is_narrow((8, 3, 3, 40), (2, 2))
 
 
 def test_of_no_images() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from s2c.own_code import load_own
 
-LEAST, MOST = 3, 32  # channels; of others, and of single pixels, torch is as fast or faster
+LEAST, MOST = 3, 32  # channels; of others torch is as fast or faster
 FUNCTIONS = {"convolve": 5, "convolve_input_slope": 4, "convolve_weight_slope": 4}  # arrays behind the shape
 Shape = ctypes.Array[ctypes.c_int32]
 
@@ -45,10 +45,12 @@ class Window:
         return (ctypes.c_int32 * len(numbers))(*numbers)
 
 
-def is_narrow(shape: tuple[int, ...]) -> bool:
-    """Whether Convolve is faster for a weight [outputs, height, width, channels]."""
+def is_narrow(shape: tuple[int, ...], stride: tuple[int, int]) -> bool:
+    """Whether Convolve is faster for a weight [outputs, height, width, channels]: of single pixels only where
+    some are left out."""
     outputs, height, width, channels = shape
-    return height * width > 1 and LEAST <= channels <= MOST and outputs <= MOST
+    is_window = height * width > 1 or max(stride) > 1
+    return is_window and LEAST <= channels <= MOST and outputs <= MOST
 
 
 @cache

@@ -47,7 +47,8 @@ def plain(x: Tensor) -> Tensor:
 def is_ours(node: Node) -> bool:
     """Whether in bfloat16 our own convolution takes it."""
     attrs = node.attrs
-    return attrs["groups"] == 1 and min(map(min, attrs["pads"])) >= 0 and is_narrow(attrs["weight"].shape)
+    is_plain = attrs["groups"] == 1 and min(map(min, attrs["pads"])) >= 0
+    return is_plain and is_narrow(attrs["weight"].shape, attrs["stride"])
 
 
 def conv2d_sums(node: Node, attr: Attr, x: Tensor, bias: Tensor | None) -> Tensor:
