@@ -136,7 +136,7 @@ def test_nets_too_large_for_two_samples_see_one(monkeypatch: pytest.MonkeyPatch)
 def test_patches_are_made_of_as_many_samples_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = {each.layer: each for each in chain(16, 8).nodes()}
     assert refit.chunk_size(nodes["c1"]) == refit.CHUNK
-    monkeypatch.setattr(refit, "MOST_BYTES", 5 * 16 * 16 * 8 * 4)
+    monkeypatch.setattr(refit, "MOST_BYTES", 5 * refit.POSITIONS * 8 * 4)
     assert refit.chunk_size(nodes["c1"]) == 5
     assert refit.is_refittable(nodes["c1"])
     monkeypatch.setattr(refit, "MOST_DEPTH", 7)

@@ -142,17 +142,24 @@ class Choice:
     @cached_property
     def losses(self) -> list[list[float]]:
         """The loss on data of each level of each group alone."""
-        assert self.judge is not None
+        from s2c.train.parts import side_by_side
+
+        judge, scores = self.judge, self.scores  # made here, once, and not by each of the threads
+        assert judge is not None
+
+        def loss(counts: Counts) -> float:
+            return judge.loss(prune_channels(self.channels, kept_units(self.channels, counts, scores)))
+
         result = []
-        for index, ladder in enumerate(self.ladders):
-            name = self.channels.groups[index].name
-            self.job.say(f"sensitivity {index + 1} of {len(self.ladders)}: {name}", index / len(self.ladders))
-            row = [0.0]
-            for count in ladder[1:]:
-                alone = tuple(count if at == index else each for at, each in enumerate(self.most))
-                row.append(self.judge.loss(self.pruned(alone)))
-            result.append(row)
+        with side_by_side(self.job.threads) as each:
+            for index, ladder in enumerate(self.ladders):
+                name, share = self.channels.groups[index].name, index / len(self.ladders)
+                self.job.say(f"sensitivity {index + 1} of {len(self.ladders)}: {name}", share)
+                result.append([0.0, *each(loss, [self.alone(index, count) for count in ladder[1:]])])
         return result
+
+    def alone(self, index: int, count: int) -> Counts:
+        return tuple(count if at == index else each for at, each in enumerate(self.most))
 
     # programs
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2c.ir import Node
-from s2c.train.functions import flat, pad_image
 from s2c.train.module import GraphModule
 
 POSITIONS = 16  # of each sample's image that are compared
@@ -59,12 +58,18 @@ def patches(node: Node, source: Tensor, places: Tensor) -> Tensor:
         return source.reshape(len(source), -1, source.shape[-1])[:, places].flatten(0, 1)
     attrs = node.attrs
     _, high, wide, _ = attrs["weight"].shape
-    image, padding = pad_image(flat(source), attrs["pads"])
-    rows = functional.unfold(image, (high, wide), attrs["dilation"], padding, attrs["stride"])
-    by_sample = rows.reshape(len(source), -1, *rows.shape[1:]).permute(0, 1, 3, 2).flatten(1, 2)
-    taken = by_sample[:, places]  # columns: channel, then tap
-    taps = taken.unflatten(-1, (-1, high * wide)).transpose(-1, -2)
-    return taps.flatten(-2).flatten(0, 1)
+    image = functional.pad(source, (0, 0, *attrs["pads"][1], *attrs["pads"][0]))
+    *_, height, width, _ = node.type.shape
+    number, position = places // (height * width), places % (height * width)
+    rows = taps(position // width, high, attrs["stride"][0], attrs["dilation"][0])
+    columns = taps(position % width, wide, attrs["stride"][1], attrs["dilation"][1])
+    found = image[:, number[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return found.flatten(0, 1).flatten(1)
+
+
+def taps(results: Tensor, count: int, stride: int, dilation: int) -> Tensor:
+    """What the taps along one axis read for these results: [results, taps]."""
+    return results[:, None] * stride + torch.arange(count) * dilation
 
 
 def refit(
@@ -87,8 +92,8 @@ def refit(
 
 
 def chunk_size(node: Node) -> int:
-    """Samples whose patches are made at a time: of a convolution's whole image."""
-    positions = node.type.size // node.type.shape[-1]
+    """Samples whose patches are made at a time."""
+    positions = min(POSITIONS, node.type.size // node.type.shape[-1])
     each = positions * int(node.attrs["weight"][0].nbytes)
     return max(1, min(CHUNK, MOST_BYTES // each))
 
