@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn, track
 from rich.text import Text
 
+from s2c.progress import Say
 from s2c.report import printable
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ def tracker(text: str, is_quiet: bool) -> Callable[[Sequence[T]], Iterable[T]]:
 
 
 @contextmanager
-def teller(is_quiet: bool) -> Iterator[Callable[..., None]]:
+def teller(is_quiet: bool) -> Iterator[Say]:
     """say(text, done): what goes on, and how much of it is done, 0..1, with the time left; where
     stderr is no terminal, a line for each step of what takes long: what stands before a colon."""
     console = Console(stderr=True, quiet=is_quiet)

@@ -122,7 +122,7 @@ def merge(line: bytes, counts: Counts, by_call: bool) -> bytes:
 def build_library(name: str) -> Path:
     """targets/cortex-m/<name>.c as a shared library of the host."""
     sources = folder("targets") / "cortex-m"
-    return build_own(sources / f"{name}.c", *LIBRARY, headers=(sources / "count.h",))
+    return build_own(sources / f"{name}.c", *LIBRARY)
 
 
 class CountStruct(ctypes.Structure):

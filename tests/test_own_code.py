@@ -13,12 +13,13 @@ from s2c.own_code import LIBRARY, build_own
 @pytest.mark.build
 def test_is_built_again_where_anything_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    source, header = tmp_path / "add.c", tmp_path / "add.h"
+    source, header = tmp_path / "add.c", tmp_path / "amount.h"
     source.write_text('#include "add.h"\nint add(int a) { return a + AMOUNT + MORE; }\n')
+    (tmp_path / "add.h").write_text('#include <stdint.h>\n#include "amount.h"\n')
     header.write_text("#define AMOUNT 1\n")
 
     def built(more: int) -> Path:
-        return build_own(source, *LIBRARY, f"-DMORE={more}", headers=(header,))
+        return build_own(source, *LIBRARY, f"-DMORE={more}")
 
     first = built(10)
     stamp = first.stat().st_mtime_ns

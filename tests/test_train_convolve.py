@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -106,14 +107,27 @@ def test_on_processors_without_products_of_pairs(monkeypatch: pytest.MonkeyPatch
 
 
 def test_rounds_once() -> None:
+    """Weights to bfloat16, results and slopes of the input from float32; slopes of weights are float32."""
     source = np.random.default_rng(1)
-    x, weight = (torch.from_numpy(source.normal(size=each)) for each in ((2, 9, 9, 8), (12, 3, 3, 8)))
-    x, weight = x.bfloat16(), weight.bfloat16().float()
+    x, weight, slope = (
+        torch.from_numpy(source.normal(size=each)) for each in ((2, 9, 9, 8), (12, 3, 3, 8), (2, 9, 9, 12))
+    )
     window = Window((1, 1), (1, 1), SAME)
-    exact = wanted(x, weight, None, window)
-    terms = wanted(x.abs(), weight.abs(), None, window)
-    away = (convolve(x, weight, None, window).double() - exact).abs()
-    assert bool((away <= 2.0**-8 * exact.abs() + 2.0**-20 * terms).all())
+    given = x.bfloat16().requires_grad_(), weight.float().requires_grad_()
+    found = convolve(*given, None, window)
+    of_x, of_weight = torch.autograd.grad(found, given, slope.bfloat16())
+
+    def results(sign: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """In float64, of values or of their amounts."""
+        exact = [sign(each.bfloat16().double()).requires_grad_() for each in (x, weight)]
+        y = wanted(*exact, None, window)
+        return y, *torch.autograd.grad(y, exact, sign(slope.bfloat16().double()))
+
+    for each, exact, terms in zip((found, of_x), results(Tensor.clone), results(torch.abs), strict=False):
+        away = (each.double() - exact).abs()
+        assert bool((away <= 2.0**-8 * exact.abs() + 2.0**-20 * terms).all())
+    away = (of_weight.double() - results(Tensor.clone)[2]).abs()
+    assert bool((away <= 2.0**-18 * results(torch.abs)[2]).all())
 
 
 def test_what_is_no_number_shows() -> None:

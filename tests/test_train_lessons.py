@@ -12,7 +12,7 @@ from trained_nets import classifier, images  # noqa: E402
 from s2c.train import lessons as lessons_module  # noqa: E402
 from s2c.train.augment import Augment  # noqa: E402
 from s2c.train.data import make_samples  # noqa: E402
-from s2c.train.lessons import VARIANTS, Lessons  # noqa: E402
+from s2c.train.lessons import FEWEST, VARIANTS, Lessons  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
 
 ROWS = np.array([1, 2, 5, 7])
@@ -74,12 +74,20 @@ def test_what_is_not_varied_is_asked_for_once() -> None:
 
 def test_asks_each_time_where_answers_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise is new in each epoch; so is all that would take too much memory."""
-    monkeypatch.setattr(lessons_module, "MOST_KNOWN", 9 * 3 * VARIANTS - 1)
+    monkeypatch.setattr(lessons_module, "MOST_KNOWN", 9 * 3 * FEWEST - 1)
     for names in (("flip", "noise"), ("flip", "shift")):
         lessons, teacher = made(*names)
         shown = [lesson(lessons, epoch)[0] for epoch in (0, VARIANTS, 0)]
         assert teacher.asked == 3 * len(ROWS)
         assert (shown[0] != shown[1]).any() and (shown[0] == shown[2]).all()
+
+
+def test_keeps_as_many_variants_as_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lessons_module, "MOST_KNOWN", 9 * 3 * 20 + 1)
+    lessons, teacher = made("flip", "shift")
+    for epoch in range(45):
+        lesson(lessons, epoch)
+    assert teacher.asked == 20 * len(ROWS)
 
 
 def test_half_of_the_images_get_a_rectangle_of_another() -> None:

@@ -188,14 +188,14 @@ def some_samples(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class Places:
+class Folders:
     """results: of a JSON file for each run; work: of checkpoints, and of nets on their way between tools."""
 
     results: Path
     work: Path
 
 
-def parse() -> tuple[list[Run], Places, int]:
+def parse() -> tuple[list[Run], Folders, int]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", choices=sorted(NETS), required=True)
     parser.add_argument("--tool", choices=("s2c", "torch-pruning"), required=True)
@@ -214,25 +214,25 @@ def parse() -> tuple[list[Run], Places, int]:
     chosen = ("macs", given.macs) if given.macs is not None else ("width", given.width)
     method = given.method or (PEER_METHOD if given.tool == "torch-pruning" else DEFAULT_METHOD)
     runs = [Run(given.net, given.tool, method, chosen, seed, given.epochs) for seed in given.seed]
-    return runs, Places(given.out, given.work), given.threads
+    return runs, Folders(given.out, given.work), given.threads
 
 
 def main() -> None:
-    runs, places, threads = parse()
-    for folder in (places.results, places.work):
+    runs, folders, threads = parse()
+    for folder in (folders.results, folders.work):
         folder.mkdir(parents=True, exist_ok=True)
     for run in runs:
-        path = places.results / f"{run.name}.json"
+        path = folders.results / f"{run.name}.json"
         if path.exists():
             tell(f"{path} is there")
             continue
         start(run.seed)
         torch.set_num_threads(threads)
-        result = execute(run, places.work)
+        result = execute(run, folders.work)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         part.replace(path)
-        (places.work / f"{run.name}.checkpoint").unlink(missing_ok=True)
+        (folders.work / f"{run.name}.checkpoint").unlink(missing_ok=True)
         print(f"{run.name}: {result['score']}, {result['macs']}", flush=True)
 
 

@@ -98,7 +98,7 @@ def table(results: Mapping[Key, Sequence[Result]]) -> str:
     text = (
         "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by; 20,000 training "
         "images. Tools compare in rows of equal epochs and loop: these share training, loss and "
-        "augmentation; lower loops are older. "
+        "augmentation (bench/agility/peers.py says what each loop brought). "
         f"Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
         f"{listed(every, 'machine')}."
     )

@@ -144,7 +144,8 @@ class Choice:
         """The loss on data of each level of each group alone."""
         from s2c.train.parts import side_by_side
 
-        judge, scores = self.judge, self.scores  # made here, once, and not by each of the threads
+        judge = self.judge
+        scores = self.scores  # made here, once, and not by each of the threads
         assert judge is not None
 
         def loss(counts: Counts) -> float:
@@ -153,8 +154,8 @@ class Choice:
         result = []
         with side_by_side(self.job.threads) as each:
             for index, ladder in enumerate(self.ladders):
-                name, share = self.channels.groups[index].name, index / len(self.ladders)
-                self.job.say(f"sensitivity {index + 1} of {len(self.ladders)}: {name}", share)
+                place = f"{index + 1} of {len(self.ladders)}: {self.channels.groups[index].name}"
+                self.job.say(f"sensitivity {place}", index / len(self.ladders))
                 result.append([0.0, *each(loss, [self.alone(index, count) for count in ladder[1:]])])
         return result
 

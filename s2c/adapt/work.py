@@ -73,7 +73,8 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
 @dataclass(frozen=True, eq=False)
 class Job:
     """One adaptation under way, begun at a time of time.monotonic(). report: its notes so far, for JSON.
-    checkpoint: where training goes on from. threads: of training, which nothing but time depends on."""
+    checkpoint: where training goes on from. threads: of sensitivities
+    and training, which nothing but time depends on."""
 
     recipe: Recipe
     original: Graph

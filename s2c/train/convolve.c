@@ -290,7 +290,8 @@ static void join(int64_t count, const uint16_t *restrict low, const uint16_t *re
     }
 }
 
-// Each value of a padded image and the one `apart` columns further on, as pairs [rows, columns, depth].
+// Each value of a padded image and the one `apart` columns further on, as pairs [rows, columns, depth]. Where
+// columns are odd, the last one's second value meets a slope of zero: it has to be finite.
 static void pair_up(struct padded padded, int apart, const uint16_t *restrict image, uint32_t *restrict to)
 {
     const int channels = padded.channels;

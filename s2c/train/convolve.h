@@ -2,7 +2,7 @@
 //
 // A lane adds up the products of two values at a time, as the dot product of bfloat16 pairs does on
 // processors that have it. Loops over capital names have constant counts: they are unrolled, and their sums
-// stay in registers.
+// stay in registers. PORTABLE, for tests, leaves the instructions of some processors out.
 
 #include "bfloat16.h"
 

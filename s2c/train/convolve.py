@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from s2c.ops.window import output_extent
 from s2c.own_code import load_own
 
 LEAST, MOST = 3, 32  # channels; of others torch is as fast or faster
@@ -28,12 +30,9 @@ class Window:
     pads: tuple[tuple[int, int], tuple[int, int]]
 
     def results(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Room for them: [images, rows, columns, outputs]."""
-        extents = zip(x.shape[1:3], weight.shape[1:3], self.stride, self.dilation, self.pads, strict=True)
-        counts = [
-            (extent + sum(pads) - (taps - 1) * dilation - 1) // stride + 1
-            for extent, taps, stride, dilation, pads in extents
-        ]
+        """Room for them, not yet computed: [images, rows, columns, outputs]."""
+        axes = zip(x.shape[1:3], weight.shape[1:3], self.stride, self.dilation, self.pads, strict=True)
+        counts = [output_extent(*each) for each in axes]
         return x.new_empty(len(x), *counts, len(weight), dtype=torch.bfloat16)
 
     def shape(self, x: Tensor, weight: Tensor, y: Tensor) -> Shape:
@@ -55,7 +54,8 @@ def is_narrow(shape: tuple[int, ...], stride: tuple[int, int]) -> bool:
 
 @cache
 def load_code(*flags: str) -> ctypes.CDLL:
-    code = load_own(Path(__file__).with_suffix(".c"), *flags, headers=("convolve.h", "bfloat16.h"))
+    """flags: -DPORTABLE, to try on any processor what those without products of pairs do."""
+    code = load_own(Path(__file__).with_suffix(".c"), *flags)
     for name, arrays in FUNCTIONS.items():
         function = getattr(code, f"s2c_{name}")
         function.argtypes = [ctypes.c_void_p] * (arrays + 1)
@@ -88,6 +88,7 @@ class Convolve(torch.autograd.Function):  # type: ignore[misc]
         return y
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         image, weight = ctx.saved_tensors
         slope = slopes[0].contiguous()

@@ -15,7 +15,8 @@ from s2c.train.losses import compared_values
 from s2c.train.module import GraphModule, batch_of
 from s2c.train.parts import Each
 
-VARIANTS = 96  # of each sample, so that its teacher has to be asked for no more of them
+VARIANTS = 96  # of each sample at most, so that its teacher has to be asked for no more of them
+FEWEST = 12  # where fewer could be kept, the teacher is asked in each epoch
 MOST_KNOWN = 1 << 27  # numbers of the teacher's that are kept instead of asking it in each epoch
 DRAWS = 1  # sets the random numbers of a variant apart from those of an epoch
 
@@ -36,9 +37,9 @@ class Lessons:
         """outputs: how many numbers the teacher says to a sample; rough: whether in bfloat16."""
         self.teacher, self.samples, self.augment = teacher, samples, augment
         self.seed, self.rough = seed, rough
-        count = VARIANTS if augment.names else 1
-        is_kept = "noise" not in augment.names and len(samples) * outputs * count <= MOST_KNOWN
-        self.variants = count if is_kept else None
+        wanted, least = (VARIANTS, FEWEST) if augment.names else (1, 1)
+        count = min(wanted, MOST_KNOWN // (len(samples) * outputs))
+        self.variants = count if count >= least and "noise" not in augment.names else None
         self.known: dict[int, list[Tensor]] = {}
         self.draws = np.zeros(())
         self.cuts: Cuts | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from s2c.own_code import load_own
 
@@ -27,9 +28,7 @@ KINDS = {"n": ctypes.c_int64, "c": ctypes.c_int, "p": ctypes.c_void_p, "f": ctyp
 
 @cache
 def load_functions() -> dict[str, Callable[..., None]]:
-    code = load_own(
-        Path(__file__).with_suffix(".c"), f"-DSLOTS={SLOTS}", headers=("normalise.h", "bfloat16.h")
-    )
+    code = load_own(Path(__file__).with_suffix(".c"), f"-DSLOTS={SLOTS}")
     found = {}
     for name, kinds in SIGNATURE.items():
         for suffix in SUFFIX.values():
@@ -65,6 +64,7 @@ class NormaliseClamp(torch.autograd.Function):  # type: ignore[misc]
         return y, mean, variance
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         x, y, scale, mean, variance = ctx.saved_tensors
         slope = slopes[0].contiguous()

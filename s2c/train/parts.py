@@ -1,4 +1,4 @@
-"""A batch in parts, side by side: what comes out does not depend on how many are worked on at a time."""
+"""A batch in parts, or whatever else, side by side: how many are worked on at once changes no result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from s2c.train.norm import Measured
 
 PART = 64  # samples at most: with fewer, calls cost as much as arithmetic
-MOST_THREADS = 4  # each needs memory of its own; a batch has one or two parts, a teacher is asked for many
+MOST_THREADS = 4  # each needs memory of its own; a batch has one or two parts, others have many
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """map, or what does the same in several threads."""

@@ -20,8 +20,9 @@ from s2c.train.module import GraphModule
 POSITIONS = 16  # of each sample's image that are compared
 RIDGE = 1e-3  # of the inputs' mean square: how much pulls the weights to what they were
 CHUNK = 32  # samples at most whose patches are made at a time
-MOST_BYTES = 1 << 28  # of these patches
-MOST_DEPTH = 1 << 13  # inputs of an output: their products are a square matrix, of 512 MiB
+MOST_BYTES = 1 << 28  # of these patches, and of the images with their padding
+MOST_DEPTH = 1 << 13  # inputs of an output: their products are a square matrix of 512 MiB, of which solving
+# needs two at a time
 
 
 class Places:
@@ -58,7 +59,9 @@ def patches(node: Node, source: Tensor, places: Tensor) -> Tensor:
         return source.reshape(len(source), -1, source.shape[-1])[:, places].flatten(0, 1)
     attrs = node.attrs
     _, high, wide, _ = attrs["weight"].shape
-    image = functional.pad(source, (0, 0, *attrs["pads"][1], *attrs["pads"][0]))
+    image = source
+    if is_padded(node):
+        image = functional.pad(source, (0, 0, *attrs["pads"][1], *attrs["pads"][0]))
     *_, height, width, _ = node.type.shape
     number, position = places // (height * width), places % (height * width)
     rows = taps(position // width, high, attrs["stride"][0], attrs["dilation"][0])
@@ -67,9 +70,13 @@ def patches(node: Node, source: Tensor, places: Tensor) -> Tensor:
     return found.flatten(0, 1).flatten(1)
 
 
-def taps(results: Tensor, count: int, stride: int, dilation: int) -> Tensor:
-    """What the taps along one axis read for these results: [results, taps]."""
-    return results[:, None] * stride + torch.arange(count) * dilation
+def is_padded(node: Node) -> bool:
+    return any(map(any, node.attrs.get("pads", ())))
+
+
+def taps(places: Tensor, count: int, stride: int, dilation: int) -> Tensor:
+    """What the taps along one axis read for results at these places: [places, taps]."""
+    return places[:, None] * stride + torch.arange(count) * dilation
 
 
 def refit(
@@ -95,6 +102,8 @@ def chunk_size(node: Node) -> int:
     """Samples whose patches are made at a time."""
     positions = min(POSITIONS, node.type.size // node.type.shape[-1])
     each = positions * int(node.attrs["weight"][0].nbytes)
+    if is_padded(node):
+        each += node.inputs[0].type.bytes
     return max(1, min(CHUNK, MOST_BYTES // each))
 
 
@@ -119,10 +128,11 @@ class Fit:
 
     def solve(self, old: Tensor) -> Tensor:
         """Weights [outputs, depth] of least squares, pulled to the old ones; these where no input varies."""
-        square = self.square - torch.outer(self.inputs, self.inputs) / self.count
+        square = torch.outer(self.inputs, self.inputs).div_(self.count)
+        square = torch.sub(self.square, square, out=square)
         product = self.product - torch.outer(self.inputs, self.results) / self.count
         pull = RIDGE * float(square.diagonal().mean())
         if not pull > 0:
             return old
-        square += pull * torch.eye(len(square), dtype=torch.float64)
+        square.diagonal().add_(pull)
         return torch.linalg.solve(square, product + pull * old.double().T).T.float()
