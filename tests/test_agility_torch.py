@@ -88,7 +88,7 @@ def test_short_and_long_sounds_give_as_many_frames() -> None:
 
 
 def test_table_means_over_seeds(tmp_path: Path) -> None:
-    for seed, accuracy in ((1, 0.87), (2, 0.88)):
+    for seed, accuracy, stolen in ((1, 0.87, None), (2, 0.88, 0.2)):
         result = {
             "net": "resnet8",
             "tool": "s2c",
@@ -101,6 +101,7 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
             "score": {"original": 0.881, "retrained": accuracy},
             "threads": 2,
             "seconds": 600,
+            "stolen": stolen,
             "date": "2000-01-01",
             "machine": "a machine",
             "versions": {"s2c": "1"},
@@ -115,7 +116,7 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
         "87.50%",
         "87.0% to 88.0%",
         "-0.60",
-        *("2", "30", "2", "10", "2"),
+        *("2", "30", "2", "10", "20%", "2"),
     ]
     assert row == "| " + " | ".join(cells) + " |"
 

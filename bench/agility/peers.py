@@ -69,7 +69,7 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
     """Accuracies are on the 1,000 test images, which nothing is chosen by."""
     recipe = make_recipe(run, folder)
     checkpoint = folder / f"{run.name}.checkpoint"
-    began = time.monotonic()
+    began, processor = time.monotonic(), processor_ticks()
     if run.tool == "s2c":
         report = dict(adapt(recipe, checkpoint, tell).report)
     else:
@@ -88,6 +88,7 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         "best": best_of(report["history"]),
         "threads": torch.get_num_threads(),
         "seconds": round(time.monotonic() - began),
+        "stolen": share_stolen(processor, processor_ticks()),
         "date": date.today().isoformat(),
         "machine": machine(),
         "versions": {each: metadata.version(each) for each in ("s2c", "torch", "torch-pruning")},
@@ -99,6 +100,24 @@ def best_of(history: dict[str, Any]) -> dict[str, Any]:
     if history["best"] == 0:
         return {"epoch": 0, "held": history["start"]}
     return {"epoch": history["best"], **history["epochs"][history["best"] - 1]}
+
+
+def processor_ticks() -> tuple[int, int] | None:
+    """Of all processors since the start: used, and waited for while the host ran other machines. None where
+    the system does not say."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return None
+    user, nice, system, _, _, hard, soft, stolen = map(int, path.read_text(encoding="ascii").split()[1:9])
+    return user + nice + system + hard + soft, stolen
+
+
+def share_stolen(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
+    """Of the processor time that was asked for meanwhile: what the host gave to other machines."""
+    if before is None or after is None:
+        return None
+    used, stolen = (late - early for early, late in zip(before, after, strict=True))
+    return round(stolen / max(used + stolen, 1), 3)
 
 
 def tell(text: str, done: float | None = None) -> None:

@@ -72,8 +72,14 @@ def row(key: Key, results: Sequence[Result]) -> list[str]:
         f"{epochs}",
         f"{loop}",
         f"{minutes:.0f}",
+        stolen(results),
         " to ".join(sorted({str(each.get("threads", 1)) for each in results})),
     ]
+
+
+def stolen(results: Sequence[Result]) -> str:
+    known = [each["stolen"] for each in results if each.get("stolen") is not None]
+    return f"{np.mean(known):.0%}" if known else "–"
 
 
 HEADER = (
@@ -88,6 +94,7 @@ HEADER = (
     "epochs",
     "loop",
     "minutes",
+    "stolen",
     "cores",
 )
 
@@ -98,7 +105,8 @@ def table(results: Mapping[Key, Sequence[Result]]) -> str:
     text = (
         "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by; 20,000 training "
         "images. Tools compare in rows of equal epochs and loop: these share training, loss and "
-        "augmentation (bench/agility/peers.py says what each loop brought). "
+        "augmentation (bench/agility/peers.py says what each loop brought). Stolen: the share of the "
+        "processor time asked for that the host gave to other machines, where that was noted. "
         f"Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
         f"{listed(every, 'machine')}."
     )
