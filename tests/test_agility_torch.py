@@ -88,7 +88,7 @@ def test_short_and_long_sounds_give_as_many_frames() -> None:
 
 
 def test_table_means_over_seeds(tmp_path: Path) -> None:
-    for seed, accuracy, stolen in ((1, 0.87, None), (2, 0.88, 0.2)):
+    for seed, accuracy, stolen in ((1, 0.87, 0.1), (2, 0.88, 0.3)):
         result = {
             "net": "resnet8",
             "tool": "s2c",
@@ -119,6 +119,10 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
         *("2", "30", "2", "10", "20%", "2"),
     ]
     assert row == "| " + " | ".join(cells) + " |"
+
+
+def test_what_some_runs_did_not_note_is_not_shown() -> None:
+    assert table.stolen([{"stolen": 0.1}, {}]) == table.stolen([{"stolen": None}]) == "–"
 
 
 def test_table_shows_the_newest_loop_and_what_compares() -> None:

@@ -78,8 +78,9 @@ def row(key: Key, results: Sequence[Result]) -> list[str]:
 
 
 def stolen(results: Sequence[Result]) -> str:
-    known = [each["stolen"] for each in results if each.get("stolen") is not None]
-    return f"{np.mean(known):.0%}" if known else "–"
+    """Nothing where a run did not note it: the minutes are of all."""
+    shares = [each.get("stolen") for each in results]
+    return "–" if None in shares else f"{np.mean(shares):.0%}"
 
 
 HEADER = (
@@ -106,7 +107,7 @@ def table(results: Mapping[Key, Sequence[Result]]) -> str:
         "Accuracy on the first 1,000 test images of CIFAR-10, which no run chooses by; 20,000 training "
         "images. Tools compare in rows of equal epochs and loop: these share training, loss and "
         "augmentation (bench/agility/peers.py says what each loop brought). Stolen: the share of the "
-        "processor time asked for that the host gave to other machines, where that was noted. "
+        "processor time asked for that the host gave to other machines, where all runs noted it. "
         f"Measured on {listed(every, 'date')} with {', '.join(versions)}; machine: "
         f"{listed(every, 'machine')}."
     )
