@@ -116,13 +116,18 @@ def test_table_means_over_seeds(tmp_path: Path) -> None:
         "87.50%",
         "87.0% to 88.0%",
         "-0.60",
-        *("2", "30", "2", "10", "20%", "2"),
+        *("2", "30", "2", "10 on 2", "20%"),
     ]
     assert row == "| " + " | ".join(cells) + " |"
 
 
 def test_what_some_runs_did_not_note_is_not_shown() -> None:
     assert table.stolen([{"stolen": 0.1}, {}]) == table.stolen([{"stolen": None}]) == "–"
+
+
+def test_minutes_are_told_apart_by_cores() -> None:
+    runs = [{"threads": 2, "seconds": 600}, {"seconds": 1200}, {"threads": 1, "seconds": 1260}]
+    assert table.minutes(runs) == "20 on 1, 10 on 2"
 
 
 def test_table_shows_the_newest_loop_and_what_compares() -> None:

@@ -59,7 +59,6 @@ def row(key: Key, results: Sequence[Result]) -> list[str]:
     before = results[0]["score"]["original"]
     after = np.array([each["score"]["retrained"] for each in results])
     shares = np.array([each["macs"]["pruned"] / each["macs"]["original"] for each in results])
-    minutes = np.mean([each["seconds"] for each in results]) / 60
     return [
         f"{NAMES[net]}, {'half of the MACs' if (kind, value) == ('macs', 0.5) else f'{kind} {value:g}'}",
         f"{tool} ({method})",
@@ -71,10 +70,17 @@ def row(key: Key, results: Sequence[Result]) -> list[str]:
         f"{len(results)}",
         f"{epochs}",
         f"{loop}",
-        f"{minutes:.0f}",
+        minutes(results),
         stolen(results),
-        " to ".join(sorted({str(each.get("threads", 1)) for each in results})),
     ]
+
+
+def minutes(results: Sequence[Result]) -> str:
+    """The mean for each number of cores."""
+    found: dict[int, list[float]] = {}
+    for each in results:
+        found.setdefault(each.get("threads", 1), []).append(each["seconds"] / 60)
+    return ", ".join(f"{np.mean(each):.0f} on {cores}" for cores, each in sorted(found.items()))
 
 
 def stolen(results: Sequence[Result]) -> str:
@@ -94,9 +100,8 @@ HEADER = (
     "seeds",
     "epochs",
     "loop",
-    "minutes",
+    "minutes on cores",
     "stolen",
-    "cores",
 )
 
 
