@@ -21,6 +21,8 @@ from litert import reference  # noqa: E402
 from nets import data  # noqa: E402
 from public_nets import resnet  # noqa: E402
 
+from s2c.train.checkpoint import save_checkpoint  # noqa: E402
+
 pytestmark = pytest.mark.build
 IMAGES = 16
 
@@ -128,6 +130,16 @@ def test_what_some_runs_did_not_note_is_not_shown() -> None:
 def test_minutes_are_told_apart_by_cores() -> None:
     runs = [{"threads": 2, "seconds": 600}, {"seconds": 1200}, {"threads": 1, "seconds": 1260}]
     assert table.minutes(runs) == "20 on 1, 10 on 2"
+
+
+def test_an_interrupted_run_counts_what_it_trained_before(tmp_path: Path) -> None:
+    pytest.importorskip("torch_pruning", reason="torch-pruning is not installed: pip install 's2c[bench]'")
+    import peers
+
+    path = tmp_path / "run.checkpoint"
+    assert peers.seconds_before(path) == 0
+    save_checkpoint(path, "digest", {"spent": 90.5})
+    assert peers.seconds_before(path) == 90.5
 
 
 def test_table_shows_the_newest_loop_and_what_compares() -> None:

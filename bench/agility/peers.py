@@ -67,9 +67,11 @@ class Run:
 
 
 def execute(run: Run, folder: Path) -> dict[str, Any]:
-    """Accuracies are on the 1,000 test images, which nothing is chosen by."""
+    """Accuracies are on the 1,000 test images, which nothing is chosen by. A run that was interrupted counts
+    what it prepares anew, too; what was stolen before is not known."""
     recipe = make_recipe(run, folder)
     checkpoint = folder / f"{run.name}.checkpoint"
+    earlier = seconds_before(checkpoint)
     began, processor = time.monotonic(), processor_ticks()
     if run.tool == "s2c":
         report = dict(adapt(recipe, checkpoint, tell).report)
@@ -88,8 +90,8 @@ def execute(run: Run, folder: Path) -> dict[str, Any]:
         "score": report["score"],
         "best": best_of(report["history"]),
         "threads": torch.get_num_threads(),
-        "seconds": round(time.monotonic() - began),
-        "stolen": share_stolen(processor, processor_ticks()),
+        "seconds": round(earlier + time.monotonic() - began),
+        "stolen": None if earlier else share_stolen(processor, processor_ticks()),
         "date": date.today().isoformat(),
         "machine": machine(),
         "versions": {each: metadata.version(each) for each in ("s2c", "torch", "torch-pruning")},
@@ -101,6 +103,13 @@ def best_of(history: dict[str, Any]) -> dict[str, Any]:
     if history["best"] == 0:
         return {"epoch": 0, "held": history["start"]}
     return {"epoch": history["best"], **history["epochs"][history["best"] - 1]}
+
+
+def seconds_before(checkpoint: Path) -> float:
+    """That an interrupted run has trained for."""
+    if not checkpoint.exists():
+        return 0.0
+    return float(torch.load(checkpoint, weights_only=True)["state"]["spent"])
 
 
 def processor_ticks() -> tuple[int, int] | None:
