@@ -40,7 +40,7 @@ def planar_net() -> Graph:
 
 
 def test_shift_moves_images_whole() -> None:
-    """By a sixteenth of the height; of a width that is less than sixteen pixels by one."""
+    """By a sixteenth of their extents, rounded to pixels."""
     x = np.arange(60 * 2 * 32 * 12).reshape(60, 1, 2, 32, 12)
     after = moved(planar_net(), ("shift",), make_samples(planar_net(), [x]))
     offsets = set()

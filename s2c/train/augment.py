@@ -57,7 +57,7 @@ def shift(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.nd
 
 def moves(extent: int, draws: np.ndarray) -> np.ndarray:
     """[samples]: from how many positions further on each is read. draws: [samples]"""
-    most = max(1, extent // SHIFT)
+    most = (2 * extent + SHIFT) // (2 * SHIFT)  # the nearest: images of less than 8 pixels stay
     offsets: np.ndarray = np.floor(draws * (2 * most + 1)).astype(np.int64) - most
     return offsets
 
