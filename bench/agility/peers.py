@@ -67,7 +67,7 @@ class Run:
 
 
 def execute(run: Run, folder: Path) -> dict[str, Any]:
-    """Accuracies are on the 1,000 test images, which nothing is chosen by. A run that was interrupted counts
+    """Accuracies are on the 1,000 test images, which no run chooses by. A run that was interrupted counts
     what it prepares anew, too; what was stolen before is not known."""
     recipe = make_recipe(run, folder)
     checkpoint = folder / f"{run.name}.checkpoint"
