@@ -10,7 +10,7 @@ from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node
 
 DRAWN = 3  # numbers that say how a sample is mirrored and moved
-SHIFT = 16  # an image moves by at most one part in so many of its height and width: 2 pixels of 32
+SHIFT = 16  # an image moves by one part in so many of its height and width, or less: 2 pixels of 32
 NOISE = 0.05  # standard deviation, in parts of the input's own
 
 Source = np.random.Generator
@@ -57,7 +57,7 @@ def shift(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.nd
 
 def moves(extent: int, draws: np.ndarray) -> np.ndarray:
     """[samples]: from how many positions further on each is read. draws: [samples]"""
-    most = (2 * extent + SHIFT) // (2 * SHIFT)  # the nearest: images of less than 8 pixels stay
+    most = (2 * extent + SHIFT) // (2 * SHIFT)  # rounded: 1 of 8 to 23 pixels, none of fewer
     offsets: np.ndarray = np.floor(draws * (2 * most + 1)).astype(np.int64) - most
     return offsets
 
