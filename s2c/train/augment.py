@@ -7,27 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from s2c.errors import CompileError, Problem
-from s2c.ir import Graph, Node
+from s2c.ir import Graph
+from s2c.train.images import image_axes, is_image_net
 
 DRAWN = 3  # numbers that say how a sample is mirrored and moved
 SHIFT = 16  # an image moves by one part in so many of its height and width, or less: 2 pixels of 32
 NOISE = 0.05  # standard deviation, in parts of the input's own
 
 Source = np.random.Generator
-
-
-def image_axes(graph: Graph, node: Node) -> tuple[int, int] | None:
-    """Height and width among the axes of an input [1, ...]; None where the input is no image."""
-    if len(node.type.shape) != 4 or node.type.shape[0] != 1:
-        return None
-    users = [each for each in graph.nodes() if node in each.inputs]
-    if any(each.op == "transpose" and tuple(each.attrs["perm"]) == (0, 2, 3, 1) for each in users):
-        return 2, 3
-    return 1, 2
-
-
-def is_image_net(graph: Graph) -> bool:
-    return len(graph.inputs) == 1 and image_axes(graph, graph.inputs[0]) is not None
 
 
 def flip(images: np.ndarray, axes: tuple[int, int], draws: np.ndarray) -> np.ndarray:
