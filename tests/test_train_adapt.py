@@ -18,14 +18,19 @@ from s2c.bench import bench
 from s2c.driver import load_source, make_request
 from s2c.errors import CompileError
 from s2c.program import read_manifest, run_batch
+from s2c.quantization.names import SILENT, folded_layers
 from s2c.readers.graph_file import write_graph
+from s2c.summary import layers_of
 from s2c.train import parts
+from s2c.train.data import make_samples
 from s2c.train.losses import compared_nodes
 from s2c.train.module import GraphModule
+from s2c.train.quantization import quantize_net
 from s2c.verify import verify
 
 pytestmark = pytest.mark.build
 SIZE, CLASSES, CHANNELS = 8, 3, 16
+DIGITS = Path(__file__).resolve().parent.parent / "demo" / "digits.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +202,27 @@ def test_unreachable_budgets(folder: Path, target: str, flags: dict[str, Any], m
 def test_a_manifest_of_an_adapted_net_reads_back(folder: Path, tmp_path: Path) -> None:
     save_adapted(recipe(folder / "net.s2c", width=0.5, epochs=0), tmp_path / "out")
     assert read_manifest(tmp_path / "out")["adaptation"]["macs"]["pruned"] > 0
+
+
+@pytest.mark.parametrize("kept", ["conv2", "relu2"])
+def test_layers_that_inspect_prints_stay_float(kept: str) -> None:
+    """A convolution has the name of the threshold that was folded into it."""
+    source = load_source(make_request(DIGITS, "host"))
+    original = prepare(source)
+    assert kept in [each.name for each in layers_of(source)]
+    samples = make_samples(original, [np.random.default_rng(0).random((32, *original.inputs[0].type.shape))])
+    layers = folded_layers((kept,), source, original)
+    found = {each.layer: each.method for each in quantize_net(original, samples, layers).layers}
+    assert {layer for layer, method in found.items() if method == "float"} >= set(layers) == {"relu2"}
+    assert found["relu1"] != "float"
+
+
+def test_every_layer_that_computes_can_stay_float() -> None:
+    source = load_source(make_request(DIGITS, "host"))
+    original = prepare(source)
+    left = {node.layer for node in original.nodes()}
+    names = [node.layer for node in source.nodes() if node.op not in SILENT]
+    assert len(names) > 4 and set(folded_layers(names, source, original)) <= left
+    convolutions = {node.layer for node in original.nodes() if node.op == "conv2d"}
+    assert set(folded_layers(["conv1", "conv2"], source, original)) == convolutions
+    assert folded_layers(["other", "conv1"], source, original) == ("other", "relu1")

@@ -265,8 +265,8 @@ def test_all_faults_of_the_arguments_come_at_once() -> None:
     found = raises(lambda: quantize_net(graph, samples_of(graph), names))
     do = "take one of those that s2c inspect prints"
     assert found == (
-        f"--keep-float: wanted the name of a layer, found 'dens'; {do}\n"
-        f"--keep-float: wanted the name of a layer, found 'other'; {do}\n"
+        f"--keep-float: wanted the name of a layer that computes something, found 'dens'; {do}\n"
+        f"--keep-float: wanted the name of a layer that computes something, found 'other'; {do}\n"
         f"{NOTHING}, found all of them kept in float; leave --int8 out"
     )
     assert raises(lambda: refuse_unquantizable(graph, names)) == found

@@ -22,6 +22,7 @@ from s2c.passes import SOURCE_PASSES
 from s2c.passes.eliminate_dead_channels import eliminate_dead_channels
 from s2c.passes.prune_channels import Pruned
 from s2c.progress import Say, say_nothing
+from s2c.quantization.names import folded_layers
 from s2c.readers.graph_file import write_graph
 
 if TYPE_CHECKING:
@@ -66,11 +67,13 @@ def adapt(
     """
     check_recipe(recipe)
     say("reading model and data")
-    original = prepare(load_source(recipe.request))
+    source = load_source(recipe.request)
+    original = prepare(source)
     from s2c.train.parts import default_threads
     from s2c.train.quantization import refuse_unquantizable
     from s2c.train.retrain import fixed
 
+    recipe = replace(recipe, keep_float=folded_layers(recipe.keep_float, source, original))
     work = load_work(recipe, original)
     if recipe.int8:
         refuse_unquantizable(original, recipe.keep_float)

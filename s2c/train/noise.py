@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from s2c.ir import Graph, Node, Quant
+from s2c.quantization.names import SILENT
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.quantization.scheme import Scheme
 from s2c.train.calibration import Batch, RoundedModule, answers, decibel, noise_db, values_of
@@ -17,7 +18,6 @@ from s2c.train.integers import QuantizedModule
 from s2c.train.losses import logits_of
 from s2c.train.module import GraphModule
 
-SILENT = ("constant", "input", "reshape", "state", "transpose")
 LEAST_POWER = 1e-30
 
 

@@ -107,7 +107,10 @@ def refuse_unquantizable(graph: Graph, keep_float: Collection[str]) -> None:
     layers = {node.layer for node in graph.nodes()}
     problems = [
         Problem(
-            "--keep-float", "the name of a layer", repr(name), "take one of those that s2c inspect prints"
+            "--keep-float",
+            "the name of a layer that computes something",
+            repr(name),
+            "take one of those that s2c inspect prints",
         )
         for name in keep_float
         if name not in layers
