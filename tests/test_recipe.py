@@ -106,6 +106,24 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
         ),
         (
             "host",
+            {"int8": True, "augment": "flip", "minutes": 5.0, "importance": "l1", **DATA},
+            "--minutes: wanted training, found --int8 alone; leave it out, or add --epochs or --max-drop\n"
+            "--augment: wanted training, found --int8 alone; leave it out, or add --epochs or --max-drop\n"
+            "--importance: wanted a budget, for which channels are chosen, found none; "
+            "add one, e.g. --width 0.5, or leave it out",
+        ),
+        (
+            "host",
+            {"width": 0.5, "epochs": 0, "augment": "flip"},
+            "--augment: wanted training, found --epochs 0; leave it out, or add --epochs or --max-drop",
+        ),
+        (
+            "host",
+            {"int8": True, "calibration": "some.npz", "task": "regression"},
+            "--task: wanted data with a task, found no --data or --test; add it, or leave it out",
+        ),
+        (
+            "host",
             {"int8": True, "max_drop": float("nan"), **DATA},
             "--max-drop: wanted a number of points, found nan; e.g. 0.5",
         ),

@@ -13,6 +13,7 @@ import pytest
 from graphs import raises
 from sweep_doubles import HALF, plain_files, plain_sweep, result_of
 
+from s2c.files import write_whole
 from s2c.sweep import store
 from s2c.sweep.jobs import to_bytes
 from s2c.sweep.recipe import Job, Sweep
@@ -131,14 +132,14 @@ def test_a_folder_of_something_else_is_left_alone(sweep: Sweep, tmp_path: Path) 
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write_file(tmp_path / "result.json", b"old")
+    write_whole(tmp_path / "result.json", b"old")
 
     def crash(_: int) -> None:
         raise OSError("power cut")
 
     monkeypatch.setattr(os, "fsync", crash)
     with pytest.raises(OSError, match="power cut"):
-        store.write_file(tmp_path / "result.json", b"new")
+        write_whole(tmp_path / "result.json", b"new")
     assert (tmp_path / "result.json").read_bytes() == b"old"
 
 

@@ -15,6 +15,7 @@ from s2c.ir import Graph  # noqa: E402
 from s2c.ops import make  # noqa: E402
 from s2c.train import memory, refit  # noqa: E402
 from s2c.train import retrain as training_module  # noqa: E402
+from s2c.train.confidence import confidences  # noqa: E402
 from s2c.train.data import make_samples  # noqa: E402
 from s2c.train.judge import Judge  # noqa: E402
 from s2c.train.losses import compared_nodes  # noqa: E402
@@ -44,6 +45,20 @@ def test_score_of_a_classifier() -> None:
     assert found.kind == "accuracy" and found.value == (guesses == y).mean()
     assert found.total == (14, 13, 13)
     assert found.right == tuple(int(((guesses == y) & (y == each)).sum()) for each in range(CLASSES))
+
+
+def test_confidence_is_the_softmax_once() -> None:
+    """Also where a reshape follows it, or where the net has none."""
+    net = classifier(0)
+    samples = make_samples(net, [images(40)], np.arange(40) % CLASSES)
+    (softmax,) = net.outputs
+    flat = single(make("reshape", (softmax,), "flat", shape=(CLASSES,)), *net.inputs)
+    logits = single(softmax.inputs[0], *net.inputs)
+    wanted = np.concatenate([oracle.run(net, each[None])[0] for each in images(40)])
+    for each in (net, flat):
+        np.testing.assert_allclose(confidences(each, samples), wanted, 1e-4, 1e-6)
+    np.testing.assert_allclose(confidences(logits, samples).sum(1), np.ones(40), 1e-6)
+    assert (confidences(logits, samples).argmax(1) == wanted.argmax(1)).all()
 
 
 def test_score_of_an_autoencoder() -> None:

@@ -293,7 +293,8 @@ def test_resumes_as_if_nothing_had_been(place: tuple[int, int], tmp_path: Path) 
         trained(disturbed(teacher), teacher, samples, training, path, stop_at(*place))
     assert path.exists() == (place[0] > 1)
     resumed, same_history = trained(disturbed(teacher), teacher, samples, training, path)
-    assert same(whole, resumed) and history == same_history
+    assert same(whole, resumed) and history == same_history and history.before == 0
+    assert (same_history.before > 0) == (place[0] > 1)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     again, _ = trained(
         disturbed(teacher), teacher, samples, training, path, lambda step: pytest.fail("trains")
@@ -415,6 +416,22 @@ def test_divergence_is_an_error() -> None:
     assert raises(lambda: trained(net, net, samples, replace(SHORT, rate=1e30))) == (
         "training: wanted a finite loss, found nan in epoch 1 at a rate of 1e+30; train at a lower rate"
     )
+
+
+def test_a_branch_without_weights_stays_dead() -> None:
+    """Weights of zero have no norm that they could be held at."""
+    net = classifier(0)
+
+    def branched(node: Node, _: object) -> Node | None:
+        if node.layer != "c":
+            return None
+        dead = node.with_attrs(weight=np.zeros_like(node.attrs["weight"]))
+        return make("add", (node, replace(dead, layer="dead")), "sum")
+
+    graph, history = trained(net.rewrite(branched), net, labelled(net))
+    assert all(np.isfinite(each.loss) for each in history.epochs)
+    (weight,) = (node.attrs["weight"] for node in graph.nodes() if node.layer == "dead")
+    assert not weight.any()
 
 
 def test_holds_back_the_same_share_of_each_class() -> None:

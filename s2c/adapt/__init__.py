@@ -101,28 +101,30 @@ def adapted(job: Job, is_tried: bool) -> Graph:
             pass
     graph = original
     if recipe.budget is not None or recipe.epochs:
-        graph = train(job, pruned, judge)
+        graph, before = train(job, pruned, judge)
+        job = replace(job, begun=job.begun - before)
     return make_int8(job, graph) if recipe.int8 else graph
 
 
-def train(job: Job, pruned: Pruned, judge: Judge | None) -> Graph:
-    """The pruned net, its weights and statistics put right and retrained where there are data."""
+def train(job: Job, pruned: Pruned, judge: Judge | None) -> tuple[Graph, float]:
+    """The pruned net, its weights and statistics put right and retrained where there are data; and the
+    seconds that interrupted runs had spent on that."""
     if job.work.train is None:
         job.record("pruned", pruned.graph)
-        return pruned.graph
+        return pruned.graph, 0.0
     from s2c.train.module import GraphModule
     from s2c.train.retrain import retrain
 
     module = judge.corrected(pruned) if judge is not None else GraphModule(pruned.graph)
     job.record("pruned", module.to_graph())
     if job.recipe.epochs == 0:
-        return module.to_graph()
+        return module.to_graph(), 0.0
     flags = training(job)
     history = retrain(module, job.original, job.work.train, flags, job.checkpoint, heard(job.say), anew=True)
-    job.report["history"] = asdict(history)
+    job.report["history"] = {name: value for name, value in asdict(history).items() if name != "before"}
     graph = module.to_graph()
     job.record("retrained", graph)
-    return graph
+    return graph, history.before
 
 
 def training(job: Job) -> Training:

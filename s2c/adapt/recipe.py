@@ -53,6 +53,12 @@ class Recipe:
         """Whether the model stays as it is."""
         return self.budget is None and not self.int8 and self.epochs is None
 
+    @property
+    def trains(self) -> bool:
+        """Whether weights may be trained, with what the other flags ask for."""
+        is_int8_trained = self.int8 and self.max_drop is not None
+        return bool(self.epochs) or is_int8_trained or (self.budget is not None and self.epochs is None)
+
     def digest(self) -> str:
         """SHA-256 of the model, the flags and the data: equal digests give equal nets."""
         hasher = hashlib.sha256(self.request.digest().encode())
@@ -124,11 +130,11 @@ def needless(recipe: Recipe) -> list[Problem]:
         "--keep-float": bool(recipe.keep_float),
         "--float-io": recipe.float_io,
     }
+    training = {"--minutes": recipe.minutes is not None, "--augment": bool(recipe.augment)}
     steps = {
         "--data": bool(recipe.data),
         "--test": bool(recipe.test),
-        "--minutes": recipe.minutes is not None,
-        "--augment": bool(recipe.augment),
+        **training,
         "--importance": recipe.importance is not None,
     }
     for flag, given in int8.items():
@@ -138,6 +144,17 @@ def needless(recipe: Recipe) -> list[Problem]:
         if given and recipe.is_empty:
             wanted = "a budget, --epochs or --int8"
             problems.append(Problem(flag, wanted, "none", "add one, e.g. --width 0.5, or leave it out"))
+    for flag, given in training.items():
+        if given and not recipe.is_empty and not recipe.trains:
+            found = "--epochs 0" if recipe.epochs == 0 else "--int8 alone"
+            problems.append(Problem(flag, "training", found, "leave it out, or add --epochs or --max-drop"))
+    if recipe.importance is not None and recipe.budget is None and not recipe.is_empty:
+        do = "add one, e.g. --width 0.5, or leave it out"
+        problems.append(Problem("--importance", "a budget, for which channels are chosen", "none", do))
+    if recipe.task != "auto" and not (recipe.data or recipe.test):
+        problems.append(
+            Problem("--task", "data with a task", "no --data or --test", "add it, or leave it out")
+        )
     if recipe.epochs == 0 and recipe.max_drop is not None:
         problems.append(Problem("--max-drop", "training", "--epochs 0", "leave one of them out"))
     return problems

@@ -14,11 +14,12 @@ import numpy as np
 
 from s2c import cost
 from s2c.adapt.programs import measure_program
-from s2c.adapt.recipe import DEFAULT_METHOD, WITHOUT_DATA
+from s2c.adapt.recipe import DEFAULT_METHOD, FROM_DATA, WITHOUT_DATA
 from s2c.adapt.work import Job
 from s2c.budget import Counts, keep_count, kept_units, levels, spend
 from s2c.channels import Channels, find_channels
 from s2c.errors import CompileError, error
+from s2c.files import write_whole
 from s2c.importance import importance
 from s2c.passes.prune_channels import Pruned, prune_channels
 
@@ -37,6 +38,10 @@ def shrink(job: Job) -> tuple[Pruned, Judge | None]:
         wanted = "channels that can be taken away"
         found = "none: every channel reaches an output or an op that needs all of them"
         raise error(job.recipe.request.name, wanted, found, "compile it without a budget")
+    method = job.recipe.importance
+    if job.original.states and method in FROM_DATA:
+        do = "give --importance l2, which weighs the weights alone"
+        raise error(f"--importance {method}", "a net without states", "one that keeps some", do)
     choice = Choice(job, channels)
     counts = choice.counts()
     pruned = choice.pruned(counts)
@@ -176,7 +181,7 @@ class Choice:
             raise unreachable(f"--{kind}", wanted, f"{least:g} {UNITS[kind]} with the least channels")
         counts = self.search(value)
         if known is not None:
-            known.write_text(json.dumps(counts), encoding="utf-8")
+            write_whole(known, json.dumps(counts).encode())
         return counts
 
     def search(self, value: float) -> Counts:

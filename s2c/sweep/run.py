@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2c.files import write_whole
 from s2c.progress import Say, say_nothing
 from s2c.report import to_json
 from s2c.sweep.check import check_contents
@@ -14,7 +15,7 @@ from s2c.sweep.page import make_page
 from s2c.sweep.pictures import find_pictures
 from s2c.sweep.recipe import Sweep
 from s2c.sweep.schedule import run_jobs
-from s2c.sweep.store import opened, write_file
+from s2c.sweep.store import opened
 from s2c.sweep.table import to_csv
 from s2c.sweep.workers import LocalWorkers, Workers
 
@@ -41,9 +42,9 @@ def run_sweep(
             workers.close()
         document = find_results(sweep, folder, answers)
         pictures = find_pictures(sweep, load_model(sweep), document)
-        write_file(folder / "sweep.csv", to_csv(document["points"]).encode())
-        write_file(folder / "sweep.json", (to_json(document) + "\n").encode())
-        write_file(folder / "sweep.html", make_page(document, pictures).encode())
+        write_whole(folder / "sweep.csv", to_csv(document["points"]).encode())
+        write_whole(folder / "sweep.json", (to_json(document) + "\n").encode())
+        write_whole(folder / "sweep.html", make_page(document, pictures).encode())
     return document
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from s2c.errors import CompileError, Problem, error
+from s2c.files import DRAFT, write_whole
 from s2c.sweep.recipe import Job, Net, Sweep, all_jobs
 
 Files = dict[str, bytes]  # of a job, by path in the folder; the last says that the job is done
 RECIPE = "recipe.json"
 LOCK = "lock"
-DRAFT = ".draft"
 CHECKPOINTS, WORK = "checkpoints", "work"
 OWN = (
     RECIPE,
@@ -49,7 +48,7 @@ def opened(folder: Path, sweep: Sweep) -> Iterator[None]:
         except BlockingIOError:
             wanted = "a folder that no other sweep is writing"
             raise error(f"-o {folder}", wanted, "one that runs", "wait until it ends") from None
-        write_file(folder / RECIPE, json.dumps(settings, indent=1).encode())
+        write_whole(folder / RECIPE, json.dumps(settings, indent=1).encode())
         shutil.rmtree(folder / WORK, ignore_errors=True)  # what a killed sweep left
         for name in (CHECKPOINTS, WORK, "nets", "points"):
             (folder / name).mkdir(exist_ok=True)
@@ -134,17 +133,7 @@ def forget_refused(folder: Path, sweep: Sweep) -> None:
 
 def write_files(folder: Path, files: Files) -> None:
     for name, data in files.items():
-        write_file(folder / name, data)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Another process sees the whole file or none, be the power cut."""
-    draft = path.with_name(f".{path.name}{DRAFT}")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+        write_whole(folder / name, data)
 
 
 def read_json(path: Path) -> Any:

@@ -7,6 +7,7 @@ import torch
 
 from s2c.ir import Graph
 from s2c.train.data import Samples
+from s2c.train.losses import softmax_of
 from s2c.train.module import GraphModule, batch_of
 
 BATCH = 128
@@ -23,7 +24,7 @@ def confidences(graph: Graph, samples: Samples) -> np.ndarray:
 
 def shares(module: GraphModule, arrays: list[np.ndarray]) -> np.ndarray:
     output = last_output(module, batch_of(arrays)).flatten(0, -2)
-    if module.graph.outputs[0].op != "softmax":
+    if softmax_of(module.graph.outputs[0]) is None:
         output = torch.softmax(output, -1)
     found: np.ndarray = output.double().numpy()
     return found

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,13 @@ class Epoch:
 @dataclass(frozen=True)
 class History:
     """start: the held score before training; best: the epoch whose state is left, counted from 1, 0 for the
-    net as it was; kind as in Score."""
+    net as it was; kind as in Score. before: seconds that interrupted runs had spent."""
 
     kind: str
     start: float
     epochs: tuple[Epoch, ...]
     best: int
+    before: float = field(default=0.0, compare=False)
 
 
 State = dict[str, Tensor]
@@ -186,7 +187,8 @@ class Run:
         self.optimizer, self.rates = make_optimizer(self.student, batches, self.rate(), self.batch)
         normalised = [node for node in self.student.order if self.student.norm(node)]
         weights = [self.student.attr(node, "weight") for node in normalised]
-        self.norms = [(each, each.detach().norm()) for each in weights]
+        norms = [(each, each.detach().norm()) for each in weights]
+        self.norms = [(weight, norm) for weight, norm in norms if norm > 0]
         outputs = sum(each[0].numel() for each in taught)
         self.lessons = Lessons(self.teacher, self.samples, augment, self.training.seed, outputs, self.rough)
         self.held_parts = parts_of(self.held, max(1, MOST_JUDGED // outputs))
@@ -297,7 +299,8 @@ class Run:
 
     def diverged(self, value: float) -> CompileError:
         found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {self.rate():g}"
-        return error("training", "a finite loss", found, "train at a lower rate")
+        do = "look for extreme inputs or targets" if self.training.rate is None else "train at a lower rate"
+        return error("training", "a finite loss", found, do)
 
     def hear(self, batch: int, loss: float) -> None:
         count, share = len(self.epochs) + 1, self.share(batch)
@@ -365,7 +368,7 @@ class Run:
     def finish(self) -> History:
         self.student.load_state_dict(self.best_state)
         self.student.eval()
-        return History(self.start.kind, self.start.value, tuple(self.epochs), self.best)
+        return History(self.start.kind, self.start.value, tuple(self.epochs), self.best, self.spent)
 
 
 def may_be_rough(net: GraphModule, loss: Loss) -> bool:
