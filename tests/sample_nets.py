@@ -18,6 +18,13 @@ def image_net() -> Graph:
     return single(make("softmax", (row_of(x),), "softmax", beta=1.0), x)
 
 
+def binary_net() -> Graph:
+    """The same input to the share of the second of two classes."""
+    x = tensor("x", 1, 4, 5, 2)
+    first = make("slice", (row_of(x),), "first", starts=(0, 0), steps=(1, 1), shape=(1, 1))
+    return single(make("unary", (first,), "sigmoid", function="sigmoid"), x)
+
+
 def row_of(x: Node) -> Node:
     """The first row of CLASSES elements."""
     flat = make("reshape", (x,), "flat", shape=(1, x.type.size))

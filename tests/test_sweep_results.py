@@ -40,6 +40,9 @@ def test_score_of_labels_and_values() -> None:
     assert found.answers.tolist() == [1, 0, 1]
     steps = np.stack([outputs[::-1], outputs], 1)  # the last one counts
     assert score(steps, np.array([1, 1, 1])).answers.tolist() == [1, 0, 1]
+    shares = score(np.array([[0.1], [0.6], [0.5]], np.float32), np.array([1, 1, 0]))  # of the second of two
+    assert (shares.value, shares.right, shares.total) == (2 / 3, (1, 1), (1, 2))
+    assert shares.answers.tolist() == [0, 1, 0]
     error_of = score(outputs, np.zeros((3, 2), np.float32))
     assert error_of.value == pytest.approx(float(np.square(outputs).mean()))
     assert len(error_of.answers) == 3

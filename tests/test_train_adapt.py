@@ -13,10 +13,11 @@ import pytest
 import torch
 from graphs import tensor
 from onnx import TensorProto, helper, numpy_helper
-from trained_nets import dense
+from trained_nets import dense, detector
 
 import s2c
 import s2c.adapt as adapt_module
+from s2c import oracle
 from s2c.adapt import adapt, prepare, save_adapted
 from s2c.adapt.recipe import Recipe, make_recipe
 from s2c.adapt.work import Job
@@ -29,6 +30,7 @@ from s2c.program import read_manifest, run_batch
 from s2c.quantization.names import SILENT, folded_layers
 from s2c.readers.graph_file import write_graph
 from s2c.summary import layers_of
+from s2c.sweep.score import run_samples, score, to_floats
 from s2c.train import parts
 from s2c.train.data import make_samples
 from s2c.train.losses import compared_nodes
@@ -219,6 +221,24 @@ def test_unreachable_budgets(folder: Path, target: str, flags: dict[str, Any], m
         adapt(recipe(folder / "net.s2c", target, **data(folder), **flags))
     measured = re.sub(r"found [\d.e+]+ (us|instructions)", r"found N \1", str(raised.value))
     assert measured == message
+
+
+def test_a_detector_of_two_classes(tmp_path: Path) -> None:
+    """All of the way: its labels choose channels, train it, and judge the program as the report says."""
+    x = np.random.default_rng(0).normal(size=(400, 6, 6, 2)).astype(np.float32)
+    y = np.array([oracle.run(detector(0), each[None])[0].item() > 0.5 for each in x])
+    write_graph(tmp_path / "net.s2c", detector(0))
+    np.savez(tmp_path / "train.npz", x=x[:300], y=y[:300])
+    np.savez(tmp_path / "test.npz", x=x[300:], y=y[300:])
+    flags = {"width": 0.5, "importance": "taylor", "epochs": 8, "int8": True, "max_drop": -100.0}
+    manifest = save_adapted(recipe(tmp_path / "net.s2c", **data(tmp_path), **flags), tmp_path / "out")
+    found = manifest["adaptation"]
+    assert (found["kind"], found["score"]["original"]) == ("accuracy", 1.0)
+    assert found["score"]["retrained"] > 0.85 and found["score"]["int8 trained"] > 0.85
+    assert all(abs(each["drop"]) < 5 for each in found["quantization"])
+    with s2c.load(tmp_path / "out") as program:
+        outputs = to_floats(run_samples(program, [x[300:, None]]), program.manifest["outputs"][0])
+    assert score(outputs, y[300:].astype(int)).value == pytest.approx(found["score"]["int8 trained"])
 
 
 @pytest.mark.parametrize("method", ["batchnorm", "taylor"])

@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import raises
-from sample_nets import LABELS, counter, image_net, images, integer_net, same_net, two_inputs, two_outputs
+from sample_nets import (
+    LABELS,
+    binary_net,
+    counter,
+    image_net,
+    images,
+    integer_net,
+    same_net,
+    two_inputs,
+    two_outputs,
+)
 
 pytest.importorskip("torch")
 
@@ -73,6 +83,15 @@ def test_targets_of_a_regression() -> None:
     assert found.task == "regression" and found.targets is not None
     assert found.targets.shape == (6, 1, 4) and found.targets.dtype == np.float32
     assert make_samples(same_net(), [np.ones((6, 4))], np.eye(4)[[0] * 6], "regression").task == "regression"
+
+
+@pytest.mark.parametrize("dtype", ["i4", "u1", "?"])
+def test_two_classes_of_one_output(dtype: str) -> None:
+    samples = make_samples(binary_net(), [images()], (LABELS % 2).astype(dtype))
+    assert samples.task == "classification" and samples.targets is not None
+    assert samples.targets.dtype == np.int64 and set(samples.targets.tolist()) == {0, 1}
+    soft = make_samples(binary_net(), [images()], np.full(12, 0.3))
+    assert soft.task == "regression"
 
 
 def test_tasks_that_take_no_targets() -> None:
@@ -270,6 +289,26 @@ REFUSED: list[tuple[str, Callable[[], Graph], Callable[[Path], Path], dict[str, 
         {},
     ),
     (
+        "y: wanted integer labels [12], found float64[12], zeros and ones; "
+        "store y as integers, or choose --task regression",
+        binary_net,
+        x_y(images(), LABELS % 2 / 1.0),
+        {},
+    ),
+    (
+        "y: wanted labels from 0 to 1, found 0 to 2; number the classes as the net does",
+        binary_net,
+        x_y(images(), LABELS),
+        {},
+    ),
+    (
+        "y: wanted samples of all 2 classes, found none of class 1; "
+        "add samples of it, or choose distillation: it needs no labels",
+        binary_net,
+        x_y(images(), LABELS * 0),
+        {"every_class": True},
+    ),
+    (
         "a.npz: y: wanted integer labels [12], found float64[12]; store the number of each sample's class",
         image_net,
         x_y(images(), LABELS / 2),
@@ -301,8 +340,8 @@ REFUSED: list[tuple[str, Callable[[], Graph], Callable[[Path], Path], dict[str, 
         {},
     ),
     (
-        "--task: wanted one output with a score for each class, to classify, found f32[1,4], f32[4]; "
-        "choose regression or distillation",
+        "--task: wanted one output with a score for each class, or the sigmoid of one, to classify, "
+        "found f32[1,4], f32[4]; choose regression or distillation",
         two_outputs,
         x_y(np.ones((12, 4)), LABELS),
         {"task": "classification"},

@@ -12,12 +12,13 @@ from graphs import raises, relu, tensor
 
 torch = pytest.importorskip("torch")
 
-from trained_nets import CLASSES, classifier, dense, images, perceptron  # noqa: E402
+from trained_nets import CLASSES, classifier, dense, detector, images, perceptron  # noqa: E402
 
 from s2c import oracle  # noqa: E402
 from s2c.ir import Graph, Node, State, state_node  # noqa: E402
 from s2c.ops import make  # noqa: E402
 from s2c.train import retrain as training_module  # noqa: E402
+from s2c.train.confidence import confidences  # noqa: E402
 from s2c.train.data import Samples, make_samples  # noqa: E402
 from s2c.train.held import MOST_HELD, split  # noqa: E402
 from s2c.train.lessons import mixed  # noqa: E402
@@ -119,6 +120,40 @@ def test_learns_labels_that_the_teacher_does_not_know() -> None:
     graph, history = trained(teacher, teacher, samples, replace(SHORT, epochs=8))
     assert history.kind == "accuracy"
     assert measure(graph, samples).value > before.value + 0.1
+
+
+def test_two_classes_of_one_output() -> None:
+    """A detector learns labels of 0 and 1 that it did not know, and its accuracy is what the oracle gives."""
+    teacher = detector(0)
+    x = images(320)
+    y = (x.reshape(320, -1) @ np.random.default_rng(3).normal(size=72) > 0).astype(np.uint8)
+    samples = make_samples(teacher, [x], y)
+    before = measure(teacher, samples)
+    graph, history = trained(teacher, teacher, samples, replace(SHORT, epochs=8))
+    after = measure(graph, samples)
+    shares = np.array([oracle.run(graph, each[None])[0].item() for each in x])
+    assert history.kind == before.kind == after.kind == "accuracy"
+    assert after.value == ((shares > 0.5) == y).mean() > before.value + 0.2
+    assert after.predictions is not None and (after.predictions == (shares > 0.5)).all()
+    assert after.total == (int((y == 0).sum()), int(y.sum()))
+    certain = np.where(y == 1, shares, 1 - shares)
+    assert after.certainty is not None
+    np.testing.assert_allclose(after.certainty, certain, 1e-4, 1e-6)
+    np.testing.assert_allclose(confidences(graph, samples)[np.arange(320), y], certain, 1e-4, 1e-6)
+
+
+def test_targets_of_a_softmax_are_shares() -> None:
+    """Not the logits that are compared with the teacher's."""
+    teacher = classifier(0)
+    x = images(320)
+    wanted = np.concatenate([oracle.run(classifier(1), each[None])[0] for each in x])
+    samples = make_samples(teacher, [x], wanted)
+    assert samples.task == "regression"
+    given = np.concatenate([oracle.run(teacher, each[None])[0] for each in x])
+    before = measure(teacher, samples)
+    assert before.value == pytest.approx(float(np.square(given - wanted).mean()), rel=1e-4)
+    graph, _ = trained(teacher, teacher, samples, replace(SHORT, epochs=8))
+    assert measure(graph, samples).value < 0.6 * before.value
 
 
 @pytest.mark.parametrize("task", ["autoencoder", "regression", "distillation"])
@@ -255,7 +290,8 @@ def test_moments_of_parts_count_by_their_samples() -> None:
 
 def test_labels_are_of_whole_images_only() -> None:
     """Labels that the net cannot know of teach nothing of an image with a rectangle of another."""
-    loss = Loss("classification", (True,), (1.0,), 1.0)
+    (output,) = classifier(0).outputs
+    loss = Loss("classification", output, (True,), (1.0,), 1.0)
     found, taught = torch.randn(6, 3), torch.randn(6, 3)
     targets = torch.tensor([0, 1, 2, 0, 1, 2])
     whole = torch.tensor([True, False, True, False, False, True])

@@ -29,6 +29,16 @@ def classifier(seed: int, scale: float = 1.0) -> Graph:
     return single(make("softmax", (dense(flat, CLASSES, source, "d"),), "s", beta=2.0), x)
 
 
+def detector(seed: int) -> Graph:
+    """f32[1,6,6,2] to the share of the second of two classes: a sigmoid of one number."""
+    source = np.random.default_rng(seed)
+    x = tensor("x", 1, 6, 6, 2)
+    flat = make("reshape", (x,), "f", shape=(1, x.type.size))
+    logit = dense(relu(dense(flat, 12, source, "a"), "r"), 1, source, "b")
+    share = make("unary", (logit,), "sigmoid", function="sigmoid")
+    return single(make("reshape", (share,), "s", shape=(1,)), x)
+
+
 def perceptron(seed: int, outputs: int = 4) -> Graph:
     source = np.random.default_rng(seed)
     x = tensor("x", 1, 4)

@@ -123,6 +123,7 @@ def check_contents(sweep: Sweep) -> np.ndarray:
     from s2c.sweep.jobs import load_model
     from s2c.sweep.samples import load_test, load_training
     from s2c.train.augment import check_augment
+    from s2c.train.heads import classes_of
 
     graph = load_model(sweep)
     problems: list[Problem] = []
@@ -139,15 +140,14 @@ def check_contents(sweep: Sweep) -> np.ndarray:
         answers = load_test(sweep, graph)[1]
     except CompileError as found:
         problems += found.problems
-    problems += class_problems(sweep.classes, graph.outputs[0].type.shape)
+    problems += class_problems(sweep.classes, classes_of(graph))
     problems += budget_problems(sweep.budgets, graph, sweep.request().target.lanes)
     if problems:
         raise CompileError(tuple(problems))
     return answers
 
 
-def class_problems(classes: Sequence[str], output: Sequence[int]) -> list[Problem]:
-    count = output[-1] if output else 0
+def class_problems(classes: Sequence[str], count: int) -> list[Problem]:
     if not classes or len(classes) == count:
         return []
     do = "name each class that the net gives"

@@ -32,9 +32,10 @@ def score(outputs: np.ndarray, targets: np.ndarray) -> Score:
         errors = np.square(outputs - targets.reshape(outputs.shape), dtype=np.float64)
         each = errors.reshape(len(errors), -1).mean(1)
         return Score(ERROR, float(each.mean()), each)
-    logits = outputs.reshape(len(targets), -1, outputs.shape[-1])[
-        :, -1
-    ]  # of the last step, where there are steps
+    if outputs[0].size == 1 or outputs.shape[-1] == 1:  # the share of the second of two classes
+        shares = outputs.reshape(len(targets), -1, 1)
+        outputs = np.concatenate([1 - shares, shares], -1)
+    logits = outputs.reshape(len(targets), -1, outputs.shape[-1])[:, -1]  # of the last step
     answers = logits.argmax(-1)
     classes = logits.shape[-1]
     right = np.bincount(targets[answers == targets], minlength=classes)

@@ -7,7 +7,7 @@ import torch
 
 from s2c.ir import Graph
 from s2c.train.data import Samples
-from s2c.train.losses import softmax_of
+from s2c.train.heads import head_of, is_binary
 from s2c.train.module import GraphModule, batch_of
 
 BATCH = 128
@@ -23,8 +23,11 @@ def confidences(graph: Graph, samples: Samples) -> np.ndarray:
 
 
 def shares(module: GraphModule, arrays: list[np.ndarray]) -> np.ndarray:
-    output = last_output(module, batch_of(arrays)).flatten(0, -2)
-    if softmax_of(module.graph.outputs[0]) is None:
+    node = module.graph.outputs[0]
+    output = last_output(module, batch_of(arrays)).reshape(-1, max(node.type.shape[-1:], default=1))
+    if is_binary(node):
+        output = torch.cat([1 - output, output], -1)
+    elif head_of(node) is None:
         output = torch.softmax(output, -1)
     found: np.ndarray = output.double().numpy()
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from s2c.errors import CompileError, Problem
 from s2c.ir import Graph, Node, Type
+from s2c.train.heads import classes_of
 from s2c.train.npz import MOST_BYTES, Header, check_headers, read_arrays, read_headers
 
 TASKS = ("auto", "classification", "regression", "autoencoder", "distillation")
@@ -181,15 +181,8 @@ def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(each for each in shape if each != 1)
 
 
-def classes_of(graph: Graph) -> int:
-    """How many classes the net can tell apart, 0 for a net that gives no single row of scores."""
-    shape = graph.outputs[0].type.shape
-    is_row = len(graph.outputs) == 1 and len(shape) > 0 and math.prod(shape) == shape[-1]
-    return shape[-1] if is_row and shape[-1] > 1 else 0
-
-
 def is_labels(header: Header) -> bool:
-    return header.dtype.kind in "iu" and squeezed(header.shape[1:]) == ()
+    return header.dtype.kind in "biu" and squeezed(header.shape[1:]) == ()
 
 
 def task_of(graph: Graph, y: Header | None, task: str) -> str:
@@ -208,7 +201,7 @@ def task_problems(where: str, graph: Graph, y: Header | None, task: str) -> list
     chosen = task_of(graph, y, task)
     outputs = ", ".join(str(each.type) for each in graph.outputs)
     if chosen == "classification" and not classes_of(graph):
-        wanted = "one output with a score for each class, to classify"
+        wanted = "one output with a score for each class, or the sigmoid of one, to classify"
         return [Problem("--task", wanted, outputs, "choose regression or distillation")]
     if chosen == "autoencoder" and not gives_its_input(graph):
         wanted = "one input and one output of the same size, for an autoencoder"
@@ -325,13 +318,19 @@ def label_problems(labels: np.ndarray, classes: int, every_class: bool) -> list[
 
 
 def one_hot_problems(graph: Graph, targets: np.ndarray, task: str) -> list[Problem]:
-    """Rows of zeros and a single one for a classifier are labels: a guess that the user has to confirm."""
+    """Rows of zeros and a single one for a classifier, or zeros and ones for one of two classes, are labels:
+    a guess that the user has to confirm."""
     rows = targets.reshape(len(targets), -1)
-    is_one_hot = classes_of(graph) > 1 and ((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all()
-    if task != "auto" or not is_one_hot:
+    if task != "auto" or not classes_of(graph) or not ((rows == 0) | (rows == 1)).all():
         return []
-    found = f"{Header(targets.shape, targets.dtype)}, one column a class"
-    do = f"store {Y}.argmax(-1), or choose --task regression"
+    header = Header(targets.shape, targets.dtype)
+    if graph.outputs[0].type.size == 1:
+        found, do = f"{header}, zeros and ones", f"store {Y} as integers, or choose --task regression"
+    elif (rows.sum(1) == 1).all():
+        found = f"{header}, one column a class"
+        do = f"store {Y}.argmax(-1), or choose --task regression"
+    else:
+        return []
     return [Problem(Y, f"integer labels [{len(targets)}]", found, do)]
 
 

@@ -13,7 +13,8 @@ from s2c.ir import Graph, Node
 from s2c.passes.prune_channels import Pruned
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.data import Samples
-from s2c.train.losses import LEAST_VARIANCE, compared_nodes, distance, last_rows, logits_of
+from s2c.train.heads import head_of
+from s2c.train.losses import LEAST_VARIANCE, compared_values, distance, last_rows
 from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, Moments, batch_of
 from s2c.train.refit import Places, is_refittable, refit, results
@@ -42,7 +43,7 @@ class Judge:
         self.results = self.original_results()
         self.moments = with_bias(self.original, self.original.moments(self.nodes, batches))
         with torch.no_grad():
-            self.wanted = [self.original.values(compared_nodes(graph), *each) for each in batches]
+            self.wanted = [compared_values(self.original, each) for each in batches]
 
     def original_results(self) -> dict[Node, list[Tensor]]:
         """What refit compares with, by contraction and batch."""
@@ -63,7 +64,7 @@ class Judge:
         total, count = 0.0, 0
         for batch, wanted in zip(self.batches, self.wanted, strict=True):
             with torch.no_grad():
-                found = module.values(compared_nodes(module.graph), *batch)
+                found = compared_values(module, batch)
             for node, a, b in zip(self.original.graph.outputs, wanted, found, strict=True):
                 total += float(difference(node, a, b)) * len(a)
             count += len(batch[0])
@@ -97,7 +98,7 @@ class Judge:
         module = self.original
         for batch, answers in zip(self.batches, self.labels, strict=True):
             module.zero_grad()
-            values = module.values(compared_nodes(module.graph), *batch)
+            values = compared_values(module, batch)
             total = sum(
                 (
                     task_loss(node, value, answers)
@@ -124,14 +125,14 @@ def with_bias(module: GraphModule, moments: Moments) -> Moments:
 def difference(node: Node, wanted: Tensor, found: Tensor) -> Tensor:
     """Of an output of the original and of a pruned net, for a batch."""
     variance = float(wanted.var().clamp_min(LEAST_VARIANCE))
-    return distance(found, wanted, logits_of(node) is not None, variance, temperature=1.0)
+    return distance(found, wanted, head_of(node) is not None, variance, temperature=1.0)
 
 
 def task_loss(node: Node, value: Tensor, labels: Tensor | None) -> Tensor:
     rows = value.flatten(0, -2)
     if labels is not None:
         return functional.cross_entropy(last_rows(value, len(labels)), labels)
-    if logits_of(node) is not None:
+    if head_of(node) is not None:
         return functional.cross_entropy(rows, rows.detach().argmax(-1))
     return value.square().mean() / 2
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from s2c.ir import Graph, Node
 from s2c.train.data import Samples
+from s2c.train.heads import head_of, is_binary, logits_of
 from s2c.train.module import GraphModule
 
 TEMPERATURE = 4.0  # of Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"
@@ -19,32 +20,45 @@ LEAST_VARIANCE = 1e-12
 
 
 def compared_nodes(graph: Graph) -> tuple[Node, ...]:
-    """What is compared of two nets, by output: the output, or the logits where it is their softmax."""
+    """What is compared of two nets, by output: the output, or the logits where it is shares of classes."""
     return tuple(logits_of(each) or each for each in graph.outputs)
-
-
-def softmax_of(node: Node) -> Node | None:
-    """The softmax that an output is, also where a reshape keeps its rows."""
-    while node.op == "reshape" and node.type.shape[-1:] == node.inputs[0].type.shape[-1:]:
-        node = node.inputs[0]
-    return node if node.op == "softmax" else None
-
-
-def logits_of(node: Node) -> Node | None:
-    """What the softmax that an output is reads."""
-    softmax = softmax_of(node)
-    return None if softmax is None else softmax.inputs[0]
 
 
 def factors_of(graph: Graph) -> list[float]:
     """By output: what its softmax multiplies the logits by."""
-    return [1.0 if each is None else each.attrs["beta"] for each in map(softmax_of, graph.outputs)]
+    return [1.0 if each is None else each.attrs.get("beta", 1.0) for each in map(head_of, graph.outputs)]
 
 
 def compared_values(module: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """By output [samples, *shape], logits in the unit of e; of a net with states [samples, steps, *shape]."""
+    """By output [samples, *shape], logits in the unit of e, one for each class; of a net with states
+    [samples, steps, *shape]."""
     values = node_values(module, inputs)
-    return [value * factor for value, factor in zip(values, factors_of(module.graph), strict=True)]
+    outputs = module.graph.outputs
+    return [
+        as_rows(node, value * factor)
+        for node, value, factor in zip(outputs, values, factors_of(module.graph), strict=True)
+    ]
+
+
+def as_rows(node: Node, value: Tensor) -> Tensor:
+    """With a logit of 0 for the first of two classes before that of the second, where an output has one."""
+    if not is_binary(node):
+        return value
+    logit = value.reshape(*value.shape[: value.ndim - len(node_shape(node))], 1)
+    return torch.cat([torch.zeros_like(logit), logit], -1)
+
+
+def node_shape(node: Node) -> tuple[int, ...]:
+    """Of what is compared of an output."""
+    return (logits_of(node) or node).type.shape
+
+
+def given_values(node: Node, compared: Tensor) -> Tensor:
+    """compared_values of an output to what the net gives."""
+    if head_of(node) is None:
+        return compared
+    shares = torch.softmax(compared, -1)
+    return shares[..., 1:] if is_binary(node) else shares
 
 
 def node_values(module: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -64,11 +78,12 @@ def node_values(module: GraphModule, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Loss:
-    """classes: by output, whether it tells classes apart; variances: of what the teacher gives, by output, so
-    that an error has no unit; target_variance: of the targets, 1 for labels.
+    """output: the first one. classes: by output, whether it tells classes apart; variances: of what the
+    teacher gives, by output, so that an error has no unit; target_variance: of the targets, 1 for labels.
     """
 
     task: str
+    output: Node
     classes: tuple[bool, ...]
     variances: tuple[float, ...]
     target_variance: float
@@ -92,7 +107,8 @@ class Loss:
     def against(self, found: Tensor, targets: Tensor) -> Tensor:
         if self.task == "classification":
             return functional.cross_entropy(last_rows(found, len(targets)), targets)
-        return functional.mse_loss(found.reshape(targets.shape), targets) / self.target_variance
+        given = given_values(self.output, found)
+        return functional.mse_loss(given.reshape(targets.shape), targets) / self.target_variance
 
 
 def last_rows(logits: Tensor, samples: int) -> Tensor:
@@ -114,13 +130,11 @@ def distance(
 
 def make_loss(graph: Graph, samples: Samples, taught: Sequence[Tensor], targets: Tensor | None) -> Loss:
     """taught, targets: of some samples, for their variance."""
-    classes = tuple(
-        samples.task == "classification" or softmax_of(node) is not None for node in graph.outputs
-    )
+    classes = tuple(samples.task == "classification" or head_of(node) is not None for node in graph.outputs)
     spread = 1.0
     if targets is not None and samples.task != "classification":
         spread = variance_of(targets)
-    return Loss(samples.task, classes, tuple(map(variance_of, taught)), spread)
+    return Loss(samples.task, graph.outputs[0], classes, tuple(map(variance_of, taught)), spread)
 
 
 def variance_of(values: Tensor) -> float:

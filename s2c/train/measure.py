@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2c.ir import Graph
-from s2c.train.data import Samples, classes_of
-from s2c.train.losses import compared_values, last_rows, softmax_of
+from s2c.ir import Graph, Node
+from s2c.train.data import Samples
+from s2c.train.heads import classes_of, head_of, is_binary
+from s2c.train.losses import compared_values, given_values, last_rows
 from s2c.train.memory import sample_count
 from s2c.train.module import GraphModule, batch_of
 
@@ -89,16 +90,22 @@ def joined(scores: Sequence[Score], counts: Sequence[int]) -> Score:
 
 def score(graph: Graph, samples: Samples, found: np.ndarray, taught: np.ndarray | None = None) -> Score:
     """found, taught: what a net and its teacher give for the samples, as `predict` returns it."""
-    is_classifier = samples.task == "classification" or (
-        samples.task == "distillation" and classes_of(graph) > 0 and softmax_of(graph.outputs[0]) is not None
-    )
-    if is_classifier:
+    output = graph.outputs[0]
+    is_softmax = head_of(output) is not None and not is_binary(output)
+    if samples.task == "classification" or (
+        samples.task == "distillation" and classes_of(graph) > 0 and is_softmax
+    ):
         return class_score(samples, torch.from_numpy(found), taught)
-    wanted = samples.targets if taught is None else taught
+    wanted = samples.targets if taught is None else given(output, taught)
     if samples.task == "autoencoder":
         wanted = samples.inputs[0]
     assert wanted is not None, "a teacher is needed"
-    return Score("error", mean_square(found, wanted))
+    return Score("error", mean_square(given(output, found), wanted))
+
+
+def given(output: Node, found: np.ndarray) -> np.ndarray:
+    values: np.ndarray = given_values(output, torch.from_numpy(found)).numpy()
+    return values
 
 
 def mean_square(found: np.ndarray, wanted: np.ndarray) -> float:

@@ -14,8 +14,9 @@ from s2c.quantization.names import SILENT
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.quantization.scheme import Scheme
 from s2c.train.calibration import Batch, RoundedModule, answers, decibel, noise_db, values_of
+from s2c.train.heads import head_of
 from s2c.train.integers import QuantizedModule
-from s2c.train.losses import logits_of
+from s2c.train.losses import as_rows
 from s2c.train.module import GraphModule
 
 LEAST_POWER = 1e-30
@@ -102,18 +103,17 @@ def make_judge(
 ) -> Callable[[Sequence[Tensor]], float | None]:
     """The percentage of answers that are right, or those of the float net; None where it does not
     classify."""
-    is_classifier = logits_of(graph.outputs[0]) is not None or (
-        labels is not None and labels.dtype == np.int64
-    )
+    output = graph.outputs[0]
+    is_classifier = head_of(output) is not None or (labels is not None and labels.dtype == np.int64)
     own = torch.from_numpy(labels) if labels is not None and labels.dtype == np.int64 else None
 
     def judge(found: Sequence[Tensor]) -> float | None:
         if not is_classifier:
             return None
-        answer = found[0].argmax(-1)
+        answer = as_rows(output, found[0]).argmax(-1)
         if own is not None:
             answer = answer[-1].reshape(len(own), -1)[:, -1]
             return 100 * float((answer == own).double().mean())
-        return 100 * float((answer == wanted[0].argmax(-1)).double().mean())
+        return 100 * float((answer == as_rows(output, wanted[0]).argmax(-1)).double().mean())
 
     return judge
