@@ -31,7 +31,7 @@ from s2c.quantization.names import SILENT, folded_layers
 from s2c.readers.graph_file import write_graph
 from s2c.summary import layers_of
 from s2c.sweep.score import run_samples, score, to_floats
-from s2c.train import parts
+from s2c.train import memory, parts
 from s2c.train.data import make_samples
 from s2c.train.losses import compared_nodes
 from s2c.train.module import GraphModule
@@ -252,6 +252,15 @@ def test_nets_with_states_are_weighed_by_their_weights(folder: Path, tmp_path: P
         f"--importance {method}: wanted a net without states, found one that keeps some; "
         "give --importance l2, which weighs the weights alone"
     )
+
+
+def test_sequences_are_not_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LONGEST_BYTES", 1 << 14)
+    write_graph(tmp_path / "leaky.s2c", leaky())
+    np.savez(tmp_path / "train.npz", x=np.random.default_rng(0).normal(size=(20, 30, 1, 3)))
+    with pytest.raises(CompileError) as raised:
+        adapt(recipe(tmp_path / "leaky.s2c", data=tmp_path / "train.npz", width=0.5))
+    assert str(raised.value).startswith("x: wanted sequences of at most ")
 
 
 def leaky() -> Graph:

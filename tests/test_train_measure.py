@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graphs import GEOMETRY, floats, relu, seeded, single, tensor
+from graphs import GEOMETRY, floats, raises, relu, seeded, single, tensor
+from sample_nets import counter
 
 torch = pytest.importorskip("torch")
 
@@ -20,7 +21,7 @@ from s2c.train.data import make_samples  # noqa: E402
 from s2c.train.judge import Judge  # noqa: E402
 from s2c.train.losses import compared_nodes  # noqa: E402
 from s2c.train.measure import measure  # noqa: E402
-from s2c.train.memory import batch_size, most_alive, sample_count  # noqa: E402
+from s2c.train.memory import batch_size, most_alive, sample_count, step_count  # noqa: E402
 from s2c.train.module import GraphModule  # noqa: E402
 from s2c.train.retrain import Training, retrain  # noqa: E402
 
@@ -146,6 +147,21 @@ def test_large_nets_see_as_many_as_memory_allows(most: int, monkeypatch: pytest.
 def test_nets_too_large_for_two_samples_see_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "MOST_BYTES", 1)
     assert (batch_size(chain(8, 4), 128), sample_count(chain(8, 4), 1024)) == (1, 1)
+
+
+def test_long_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net with states keeps the values of all steps, and of the samples of a batch."""
+    net = counter()
+    size = 2 * sum(node.type.bytes for node in net.nodes() if node.op != "constant")
+    samples = make_samples(net, [np.zeros((5, 30, *net.inputs[0].type.shape))])
+    assert step_count(net, samples) == 30 and step_count(chain(8, 4), samples) == 1
+    monkeypatch.setattr(memory, "MOST_BYTES", 90 * size)
+    assert (batch_size(net, 128, 30), batch_size(net, 128)) == (3, 90)
+    memory.refuse_long(net, samples)
+    monkeypatch.setattr(memory, "LONGEST_BYTES", 29 * 5 * size)
+    assert raises(lambda: memory.refuse_long(net, samples)) == (
+        "x: wanted sequences of at most 29 steps, to train with 5, found 30; cut them into shorter ones"
+    )
 
 
 def test_patches_are_made_of_as_many_samples_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:

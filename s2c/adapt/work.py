@@ -38,6 +38,7 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
     from s2c.train.augment import check_augment
     from s2c.train.data import load_samples
     from s2c.train.held import split
+    from s2c.train.memory import refuse_long
 
     problems: list[Problem] = []
 
@@ -45,7 +46,10 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
         if not paths:
             return None
         try:
-            return load_samples(paths, graph, task, every_class)
+            samples = load_samples(paths, graph, task, every_class)
+            if paths is not recipe.test:
+                refuse_long(graph, samples)
+            return samples
         except CompileError as found:
             problems.extend(found.problems)
             return None

@@ -14,7 +14,7 @@ from s2c.ir import Graph, Node
 from s2c.train.data import Samples
 from s2c.train.heads import classes_of, head_of, is_binary
 from s2c.train.losses import compared_values, given_values, last_rows
-from s2c.train.memory import sample_count
+from s2c.train.memory import sample_count, step_count
 from s2c.train.module import GraphModule, batch_of
 
 BATCH = 250
@@ -40,7 +40,7 @@ def measure(net: GraphModule | Graph, samples: Samples, teacher: GraphModule | G
     """teacher: needed where the samples have no targets. Raises CompileError for a Graph of integers."""
     module = module_of(net)
     taught = module_of(teacher) if teacher is not None and needs_teacher(samples) else None
-    step = sample_count(module.graph, BATCH)
+    step = sample_count(module.graph, BATCH, step_count(module.graph, samples))
     parts = [samples.part(slice(start, start + step)) for start in range(0, len(samples), step)]
     scores = [
         score(module.graph, part, predict(module, part), None if taught is None else predict(taught, part))

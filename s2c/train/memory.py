@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from s2c.errors import error
 from s2c.ir import Graph, Node
 from s2c.quantization.scales import CONTRACTIONS
+from s2c.train.data import Samples
+from s2c.train.parts import PART
 from s2c.train.refit import POSITIONS
 
 MOST_BYTES = 1 << 30  # that samples take, in a batch of which all values are kept or all together otherwise;
 # as often as threads work side by side, which samples at a time must not depend on
 COPIES = 2  # of a value: before and after its clamp, or as a sum and normalised
 FLOAT = 4  # bytes
+LONGEST_BYTES = 1 << 32  # that a part of a batch of sequences takes, which pass the net whole
 
 
-def batch_size(graph: Graph, most: int) -> int:
-    """Of how many samples every value is affordable, as gradients need them."""
-    return affordable(COPIES * sum_of_bytes(graph.nodes()), most)
+def step_count(graph: Graph, samples: Samples) -> int:
+    """Of each sample: calls of a net with states."""
+    return samples.inputs[0].shape[1] if graph.states else 1
 
 
-def sample_count(graph: Graph, most: int) -> int:
-    """Of how many samples it is affordable to keep inputs, outputs and rows to fit, while all of them pass
-    the net node by node, as in GraphModule.normalise."""
+def refuse_long(graph: Graph, samples: Samples) -> None:
+    """Raises CompileError where a net with states cannot learn from sequences of this length."""
+    each = COPIES * sum_of_bytes(graph.nodes()) * min(PART, len(samples))
+    steps, most = step_count(graph, samples), max(1, LONGEST_BYTES // each)
+    if steps > most:
+        do = "cut them into shorter ones"
+        raise error("x", f"sequences of at most {most} steps, to train with {len(samples)}", f"{steps}", do)
+
+
+def batch_size(graph: Graph, most: int, steps: int = 1) -> int:
+    """Of how many samples, of so many steps each, every value is affordable, as gradients need them."""
+    return affordable(COPIES * sum_of_bytes(graph.nodes()) * steps, most)
+
+
+def sample_count(graph: Graph, most: int, steps: int = 1) -> int:
+    """Of how many samples, of so many steps each, it is affordable to keep inputs, outputs and rows to fit,
+    while all of them pass the net node by node, as in GraphModule.normalise."""
     rows = sum(node.type.shape[-1] for node in graph.nodes() if node.op in CONTRACTIONS)
-    ends = sum_of_bytes((*graph.inputs, *graph.outputs))
+    ends = sum_of_bytes((*graph.inputs, *graph.outputs)) * steps
     return affordable(ends + POSITIONS * FLOAT * rows + most_alive(graph), most)
 
 

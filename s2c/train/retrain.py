@@ -26,7 +26,7 @@ from s2c.train.held import split
 from s2c.train.lessons import Lessons, ask, mixed, parts_of
 from s2c.train.losses import Loss, compared_values, make_loss
 from s2c.train.measure import Score, joined, needs_teacher, score
-from s2c.train.memory import batch_size, sample_count
+from s2c.train.memory import batch_size, sample_count, step_count
 from s2c.train.module import GraphModule, batch_of
 from s2c.train.norm import measuring
 from s2c.train.parts import Each, Part, add_up, parts_of_batch, side_by_side
@@ -167,8 +167,9 @@ class Run:
         self.batches = math.ceil(len(self.trained) / self.batch)
         self.begun, self.spent = time.monotonic(), 0.0
         graphs = student.graph, self.teacher.graph
-        self.seen = min(sample_count(each, SEEN) for each in graphs)
-        self.asked = min(batch_size(each, self.batch) for each in graphs)  # samples at a time
+        steps = step_count(student.graph, samples)
+        self.seen = min(sample_count(each, SEEN, steps) for each in graphs)
+        self.asked = min(batch_size(each, self.batch, steps) for each in graphs)  # samples at a time
         self.prepare()
         self.parameters = list(student.parameters())
         self.resume(anew)
