@@ -333,6 +333,7 @@ def sweep(
             (tuple(data or ()), tuple(test or ())),
             classes,
             ray,
+            jobs,
             task=task,
             epochs=epochs,
             seed=seed,

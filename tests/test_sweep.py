@@ -99,6 +99,16 @@ def test_missing_packages_are_named(files: tuple[Path, Path], monkeypatch: pytes
     ]
 
 
+def test_a_cluster_takes_its_own_cores(files: tuple[Path, Path]) -> None:
+    model, data = files
+    lists = ("1", "", "f32", "host")
+    assert raises(lambda: make_sweep(model, lists, ((), (data,)), None, ray="auto", jobs=2)) == (
+        "--jobs: wanted jobs on this machine, found --ray, which takes the cluster's cores; "
+        "leave one of them out"
+    )
+    make_sweep(model, lists, ((), (data,)), None, jobs=2)
+
+
 def test_class_names_that_are_no_text(files: tuple[Path, Path], tmp_path: Path) -> None:
     model, data = files
     names = tmp_path / "names.txt"

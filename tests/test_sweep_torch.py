@@ -171,6 +171,39 @@ def test_a_killed_sweep_resumes_with_the_same_table(sweep: Sweep, done: Path, tm
     assert results(folder) == results(done)
 
 
+def test_a_training_that_is_killed_goes_on(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real training, killed after some of its epochs: the rest of them gives the same results."""
+    settings = replace(sweep, targets=("cortex-m4",), epochs=30)
+    run_sweep(settings, tmp_path / "whole", 1, None)
+    folder = tmp_path / "out"
+    code = (
+        "import pickle, sys; from pathlib import Path; from s2c.sweep.run import run_sweep; "
+        "run_sweep(pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]), 1, None)"
+    )
+    (tmp_path / "sweep.pickle").write_bytes(pickled(settings))
+    command = [sys.executable, "-c", code, str(tmp_path / "sweep.pickle"), str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    with subprocess.Popen(command, env=environment) as child:
+        wait_for(lambda: bool(list((folder / "checkpoints").glob("*.pt"))), child)
+        processes = [child.pid, *children_of(child.pid)]
+        child.kill()
+    wait_for(lambda: not any(map(is_alive, processes)), None)
+    assert not (folder / "nets" / "width-0.5-f32.s2c").exists()
+    heard: list[str] = []
+
+    def listen(text: str, share: float | None = None) -> None:
+        heard.append(text)
+
+    monkeypatch.setitem(globals(), "say", listen)
+    run_sweep(settings, folder, 1, None)
+    epochs = [text for text in heard if text.startswith("training, epoch ")]
+    assert epochs and not any(text.startswith("training, epoch 1 ") for text in epochs)
+    assert table(folder) == table(tmp_path / "whole")
+    assert results(folder) == results(tmp_path / "whole")
+
+
 def pickled(sweep: Sweep) -> bytes:
     import pickle
 
@@ -183,6 +216,10 @@ def wait_for(happened: Any, child: subprocess.Popen[bytes] | None) -> None:
         assert time.monotonic() < end
         assert child is None or child.poll() is None
         os.sched_yield()
+
+
+def children_of(process: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def is_alive(process: int) -> bool:
@@ -228,6 +265,22 @@ def test_budgets_that_cannot_be_kept_before_any_work(sweep: Sweep, tmp_path: Pat
     assert raises(lambda: run_sweep(small, tmp_path / "out", 1, None, run=refuse)) == (
         "--macs 0.001: wanted 5 MACs, found 2316 with the least channels; "
         "allow more, or start from a smaller net"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_nets_without_int8_before_any_work(sweep: Sweep, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Tanh", ["x"], ["y"], "tanh")]
+    (tmp_path / "tanh.onnx").write_bytes(model_of(nodes, {"x": (1, CLASSES)}))
+    x = np.random.default_rng(0).normal(size=(9, 1, CLASSES)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(9) % CLASSES)
+    data = (tmp_path / "data.npz",)
+    whole = (("width", 1.0),)
+    settings = replace(sweep, model=tmp_path / "tanh.onnx", data=data, test=data, budgets=whole)
+    refused = replace(settings, precisions=("f32", "int8"))
+    assert raises(lambda: run_sweep(refused, tmp_path / "out", 1, None, run=refuse)) == (
+        "--int8: wanted at least one convolution or dense layer to compute in int8, found none; "
+        "leave --int8 out"
     )
     assert not (tmp_path / "out").exists()
 

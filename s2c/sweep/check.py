@@ -25,10 +25,11 @@ def make_sweep(
     files: tuple[tuple[Path, ...], tuple[Path, ...]],
     classes: Path | None,
     ray: str | None = None,
+    jobs: int | None = None,
     **settings: Any,
 ) -> Sweep:
-    """lists: widths, MACs, precisions and targets, with commas. files: training and test data. settings:
-    further fields of Sweep. Raises CompileError."""
+    """lists: widths, MACs, precisions and targets, with commas. files: training and test data. ray: a
+    cluster's address; jobs: at the same time. settings: further fields of Sweep. Raises CompileError."""
     problems: list[Problem] = []
     widths, macs, precisions, targets = lists
     data, test = files
@@ -36,6 +37,9 @@ def make_sweep(
     chosen = names("--precision", precisions, PRECISIONS, problems)
     places = names("--target", targets, [each.name for each in list_targets() if not each.is_chip], problems)
     problems += tool_problems(places, ray is not None)
+    if ray is not None and jobs is not None:
+        found = "--ray, which takes the cluster's cores"
+        problems.append(Problem("--jobs", "jobs on this machine", found, "leave one of them out"))
     problems += file_problems(model, data, test, classes)
     labels = read_classes(classes, problems)
     if not data and ("int8" in chosen or any(share < 1 for _, share in budgets)):
@@ -124,6 +128,7 @@ def check_contents(sweep: Sweep) -> np.ndarray:
     from s2c.sweep.samples import load_test, load_training
     from s2c.train.augment import check_augment
     from s2c.train.heads import classes_of
+    from s2c.train.quantization import refuse_unquantizable
 
     graph = load_model(sweep)
     problems: list[Problem] = []
@@ -142,6 +147,11 @@ def check_contents(sweep: Sweep) -> np.ndarray:
         problems += found.problems
     problems += class_problems(sweep.classes, classes_of(graph))
     problems += budget_problems(sweep.budgets, graph, sweep.request().target.lanes)
+    if "int8" in sweep.precisions:
+        try:
+            refuse_unquantizable(graph, ())
+        except CompileError as found:
+            problems += found.problems
     if problems:
         raise CompileError(tuple(problems))
     return answers
