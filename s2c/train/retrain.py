@@ -114,8 +114,8 @@ def retrain(
 
     checkpoint: written after each epoch; where the file is there, training goes on from it; the caller
     removes it when all is done. anew: where it is of another training, or cannot be read, start from the
-    beginning and overwrite it; else that is refused. May be called again on what it left, as in gradual
-    pruning. Raises CompileError.
+    beginning and overwrite it; else that is refused. May be called again on what it left. Raises
+    CompileError.
     """
     check_augment(student.graph, training.augment)
     with fixed(), side_by_side(training.threads) as each:
