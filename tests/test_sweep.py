@@ -14,12 +14,12 @@ from graphs import raises
 from sweep_doubles import HALF, Recorded, folder_of, plain_files, plain_sweep, say
 from typer.testing import CliRunner
 
+from s2c.adapt.refusals import budget_problems
 from s2c.cli import app
 from s2c.errors import CompileError, error
 from s2c.ir import Graph, Node, Type, input_node
 from s2c.ops import make
 from s2c.progress import Say
-from s2c.sweep.budgets import budget_problems
 from s2c.sweep.check import make_sweep
 from s2c.sweep.recipe import BASELINE, Job, Sweep, all_jobs
 from s2c.sweep.schedule import run_some

@@ -223,6 +223,19 @@ def test_unreachable_budgets(folder: Path, target: str, flags: dict[str, Any], m
     assert measured == message
 
 
+def test_a_net_with_nothing_to_prune(tmp_path: Path) -> None:
+    x = tensor("x", 1, 3)
+    write_graph(tmp_path / "net.s2c", Graph((x,), (dense(x, 4, np.random.default_rng(0), "dense"),)))
+    np.savez(tmp_path / "train.npz", x=np.random.default_rng(0).normal(size=(20, 3)))
+    with pytest.raises(CompileError) as raised:
+        save_adapted(recipe(tmp_path / "net.s2c", data=tmp_path / "train.npz", width=0.5), tmp_path / "out")
+    assert str(raised.value) == (
+        "net: wanted channels that can be taken away, "
+        "found none: every channel reaches an output or an op that needs all of them; compile it without a budget"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_detector_of_two_classes(tmp_path: Path) -> None:
     """All of the way: its labels choose channels, train it, and judge the program as the report says."""
     x = np.random.default_rng(0).normal(size=(400, 6, 6, 2)).astype(np.float32)

@@ -15,6 +15,7 @@ import numpy as np
 from s2c import cost
 from s2c.adapt.programs import measure_program
 from s2c.adapt.recipe import DEFAULT_METHOD, FROM_DATA, WITHOUT_DATA
+from s2c.adapt.refusals import keeps_states, macs_problems, no_channels, unreachable, width_problems
 from s2c.adapt.work import Job
 from s2c.budget import Counts, keep_count, kept_units, levels, spend
 from s2c.channels import Channels, find_channels
@@ -35,9 +36,7 @@ def shrink(job: Job) -> tuple[Pruned, Judge | None]:
     CompileError where nothing can go, or not enough: before anything takes long."""
     channels = find_channels(job.original)
     if not channels.groups:
-        wanted = "channels that can be taken away"
-        found = "none: every channel reaches an output or an op that needs all of them"
-        raise error(job.recipe.request.name, wanted, found, "compile it without a budget")
+        raise CompileError((no_channels(job.recipe.request.name, "compile it without a budget"),))
     method = job.recipe.importance
     if job.original.states and method in FROM_DATA:
         do = "give --importance l2, which weighs the weights alone"
@@ -118,7 +117,7 @@ class Choice:
         if self.judge is None:
             wanted = f"data to spend --{kind} where it costs least"
             if self.job.original.states:
-                raise error(f"--{kind}", "a net without states", "one that keeps some", "give --width")
+                raise CompileError((keeps_states(f"--{kind}"),))
             raise error("--data", wanted, "none", "give --data, or --width")
         if kind == "macs":
             return self.of_macs(value * self.macs(self.most) if value <= 1 else value)
@@ -126,19 +125,16 @@ class Choice:
 
     def of_width(self, width: float) -> Counts:
         lanes = self.job.recipe.request.target.lanes
-        counts = tuple(keep_count(group, width, lanes) for group in self.channels.groups)
-        if width < 1 and counts == self.most:
-            wanted = "a width that leaves out some channels"
-            found = f"{width:g}, which rounds to all of them"
-            raise error("--width", wanted, found, "give a smaller one")
-        return counts
+        if problems := width_problems(self.channels, width, lanes):
+            raise CompileError(tuple(problems))
+        return tuple(keep_count(group, width, lanes) for group in self.channels.groups)
 
     def of_macs(self, budget: float) -> Counts:
-        least = self.macs(self.least)
-        if least > budget:
-            raise unreachable("--macs", f"{budget:.0f} MACs", f"{least} with the least channels")
+        lanes = self.job.recipe.request.target.lanes
+        if problems := macs_problems(self.channels, "--macs", budget, lanes):
+            raise CompileError(tuple(problems))
         found = self.within(budget)
-        assert found is not None, (budget, least)
+        assert found is not None, budget
         return found
 
     def within(self, budget: float) -> Counts | None:
@@ -178,7 +174,7 @@ class Choice:
         least = self.measured(self.least)
         if least > value:
             wanted = f"{value:g} {UNITS[kind]}"
-            raise unreachable(f"--{kind}", wanted, f"{least:g} {UNITS[kind]} with the least channels")
+            raise CompileError((unreachable(f"--{kind}", wanted, f"{least:g} {UNITS[kind]}"),))
         counts = self.search(value)
         if known is not None:
             write_whole(known, json.dumps(counts).encode())
@@ -217,7 +213,3 @@ class Choice:
 
 def counts_file(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".counts.json")
-
-
-def unreachable(flag: str, wanted: str, least: str) -> CompileError:
-    return error(flag, wanted, least, "allow more, or start from a smaller net")

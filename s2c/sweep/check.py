@@ -123,7 +123,7 @@ def is_readable(path: Path) -> bool:
 
 def check_contents(sweep: Sweep) -> np.ndarray:
     """Reads model and data; gives the test set's answers. Raises CompileError with all that is wrong."""
-    from s2c.sweep.budgets import budget_problems
+    from s2c.adapt.refusals import budget_problems
     from s2c.sweep.jobs import load_model
     from s2c.sweep.samples import load_test, load_training
     from s2c.train.augment import check_augment
