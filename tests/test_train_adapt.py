@@ -230,8 +230,8 @@ def test_a_net_with_nothing_to_prune(tmp_path: Path) -> None:
     with pytest.raises(CompileError) as raised:
         save_adapted(recipe(tmp_path / "net.s2c", data=tmp_path / "train.npz", width=0.5), tmp_path / "out")
     assert str(raised.value) == (
-        "net: wanted channels that can be taken away, "
-        "found none: every channel reaches an output or an op that needs all of them; compile it without a budget"
+        "net: wanted channels that can be taken away, found none: every channel reaches an output or an op "
+        "that needs all of them; compile it without a budget"
     )
     assert not (tmp_path / "out").exists()
 
