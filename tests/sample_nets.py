@@ -51,6 +51,15 @@ def two_outputs() -> Graph:
     return Graph((x,), (relu(x, "r"), make("reshape", (x,), "s", shape=(4,))))
 
 
+def binary_counter() -> Graph:
+    """Whether there was more than nothing so far."""
+    x = tensor("x", 1, 1)
+    state = state_node(np.zeros((1, 1), np.float32), "state")
+    total = make("add", (x, state), "total")
+    share = make("unary", (total,), "sigmoid", function="sigmoid")
+    return Graph((x,), (share,), states=(State(state, total),))
+
+
 def counter() -> Graph:
     """Adds what it is given to what it was given before."""
     x = tensor("x", 1, 3)

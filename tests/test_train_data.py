@@ -13,6 +13,7 @@ import pytest
 from graphs import raises
 from sample_nets import (
     LABELS,
+    binary_counter,
     binary_net,
     counter,
     image_net,
@@ -90,6 +91,8 @@ def test_two_classes_of_one_output(dtype: str) -> None:
     samples = make_samples(binary_net(), [images()], (LABELS % 2).astype(dtype))
     assert samples.task == "classification" and samples.targets is not None
     assert samples.targets.dtype == np.int64 and set(samples.targets.tolist()) == {0, 1}
+    steps = make_samples(binary_counter(), [np.zeros((12, 30, 1, 1))], np.ones((12, 30), int))
+    assert steps.task == "regression"
     soft = make_samples(binary_net(), [images()], np.full(12, 0.3))
     assert soft.task == "regression"
 

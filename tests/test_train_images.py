@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from graphs import relu, single, tensor
+from trained_nets import dense
 
 from s2c.ir import Graph, Node, constant
 from s2c.ops import make
@@ -35,6 +36,10 @@ def framed(x: Node) -> Node:
     return make("pad", (x,), "framed", pads=((0, 0), (0, 0), (1, 1), (1, 1)), value=0.0)
 
 
+def averaged(x: Node) -> Node:
+    return make("reduce", (x,), "mean", function="mean", axes=(1, 2), keepdims=False)
+
+
 def row(x: Node) -> Node:
     return make("reshape", (x,), "row", shape=(1, x.type.size))
 
@@ -53,6 +58,10 @@ def row(x: Node) -> Node:
         ((1, 8, 6, 3), row, LAST),
         ((1, 3, 8, 6), row, FIRST),
         ((1, 1, 8, 6), row, FIRST),
+        ((1, 7, 7, 64), row, LAST),
+        ((1, 7, 7, 64), averaged, LAST),
+        ((1, 3, 8, 6), lambda x: averaged(make("transpose", (x,), "t", perm=(0, 2, 3, 1))), FIRST),
+        ((1, 8, 6, 16), lambda x: pooled(dense(x, 4, np.random.default_rng(0), "dense")), LAST),
         ((1, 6, 4), row, None),
         ((2, 8, 6, 3), pooled, None),
         ((1, 8, 6, 3), lambda x: pooled(make("reshape", (x,), "mixed", shape=(1, 12, 12, 1))), LAST),

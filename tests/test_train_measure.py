@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graphs import GEOMETRY, floats, raises, relu, seeded, single, tensor
+from graphs import GEOMETRY, floats, relu, seeded, single, tensor
 from sample_nets import counter
 
 torch = pytest.importorskip("torch")
@@ -157,11 +157,14 @@ def test_long_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     assert step_count(net, samples) == 30 and step_count(chain(8, 4), samples) == 1
     monkeypatch.setattr(memory, "MOST_BYTES", 90 * size)
     assert (batch_size(net, 128, 30), batch_size(net, 128)) == (3, 90)
-    memory.refuse_long(net, samples)
+    assert not memory.length_problems(net, samples)
     monkeypatch.setattr(memory, "LONGEST_BYTES", 29 * 5 * size)
-    assert raises(lambda: memory.refuse_long(net, samples)) == (
-        "x: wanted sequences of at most 29 steps, to train with 5, found 30; cut them into shorter ones"
+    (problem,) = memory.length_problems(net, samples)
+    assert str(problem) == (
+        "x: wanted sequences of at most 29 steps, whose values fit 0 MiB, found 30; "
+        "cut them into shorter ones"
     )
+    assert not memory.length_problems(net, samples, 4) and not memory.length_problems(net, samples, 64, 1)
 
 
 def test_patches_are_made_of_as_many_samples_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,7 +263,7 @@ def test_all_faults_of_the_arguments_come_at_once() -> None:
     graph = single(dense(tensor("x", 1, 4), "dense", 2))
     names = ("dense", "dens", "other")
     found = raises(lambda: quantize_net(graph, samples_of(graph), names))
-    do = "take one of those that s2c inspect prints"
+    do = "s2c inspect prints those of the model"
     assert found == (
         f"--keep-float: wanted the name of a layer that computes something, found 'dens'; {do}\n"
         f"--keep-float: wanted the name of a layer that computes something, found 'other'; {do}\n"

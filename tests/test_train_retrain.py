@@ -450,7 +450,8 @@ def test_divergence_is_an_error() -> None:
     net = classifier(0)
     samples = labelled(net)
     assert raises(lambda: trained(net, net, samples, replace(SHORT, rate=1e30))) == (
-        "training: wanted a finite loss, found nan in epoch 1 at a rate of 1e+30; train at a lower rate"
+        "training: wanted a finite loss, found nan in epoch 1 at a rate of 1e+30; "
+        "look for extreme inputs or targets"
     )
 
 

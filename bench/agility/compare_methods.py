@@ -66,13 +66,12 @@ def main() -> None:
     unknown = sorted(set(given.methods or ()) - set(METHODS[given.tool]))
     if unknown:
         parser.error(f"{given.tool} has no {', '.join(unknown)}, but {', '.join(METHODS[given.tool])}")
-    kind = "width" if given.width else "macs"
+    kind, share = "macs", 0.5 if given.macs is None else given.macs
+    if given.width is not None:
+        kind, share = "width", given.width
     WORK.mkdir(parents=True, exist_ok=True)
     for method in given.methods or METHODS[given.tool]:
-        runs = [
-            Run(given.net, given.tool, method, (kind, getattr(given, kind) or 0.5), seed, given.epochs)
-            for seed in given.seed
-        ]
+        runs = [Run(given.net, given.tool, method, (kind, share), seed, given.epochs) for seed in given.seed]
         found = [compare(each, given.files) for each in runs]
         shares = [float(np.mean([each[name] for each in found])) for name in ("macs", "before", "after")]
         after = " ".join(f"{each['after']:.1%}" for each in found)

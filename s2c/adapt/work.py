@@ -38,7 +38,8 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
     from s2c.train.augment import check_augment
     from s2c.train.data import load_samples
     from s2c.train.held import split
-    from s2c.train.memory import refuse_long
+    from s2c.train.memory import length_problems
+    from s2c.train.quantization import BATCH
 
     problems: list[Problem] = []
 
@@ -46,20 +47,21 @@ def load_work(recipe: Recipe, graph: Graph) -> Work:
         if not paths:
             return None
         try:
-            samples = load_samples(paths, graph, task, every_class)
-            if paths is not recipe.test:
-                refuse_long(graph, samples)
-            return samples
+            return load_samples(paths, graph, task, every_class)
         except CompileError as found:
             problems.extend(found.problems)
             return None
 
     train, test = load(recipe.data, recipe.task, True), load(recipe.test, recipe.task)
-    calibration = load(recipe.calibration, "auto")
+    calibration = load(recipe.calibration, "distillation")  # which needs no labels, and reads none
     try:
         check_augment(graph, recipe.augment)
     except CompileError as found:
         problems.extend(found.problems)
+    if train is not None and recipe.trains:
+        problems += length_problems(graph, train)
+    if recipe.int8 and (seen := calibration or train) is not None:
+        problems += length_problems(graph, seen, BATCH, 1)
     if problems:
         raise CompileError(tuple(problems))
     held = trained = None

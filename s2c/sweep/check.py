@@ -128,7 +128,8 @@ def check_contents(sweep: Sweep) -> np.ndarray:
     from s2c.sweep.samples import load_test, load_training
     from s2c.train.augment import check_augment
     from s2c.train.heads import classes_of
-    from s2c.train.quantization import refuse_unquantizable
+    from s2c.train.memory import length_problems
+    from s2c.train.quantization import BATCH, refuse_unquantizable
 
     graph = load_model(sweep)
     problems: list[Problem] = []
@@ -138,7 +139,11 @@ def check_contents(sweep: Sweep) -> np.ndarray:
     except CompileError as found:
         problems += found.problems
     try:
-        load_training(sweep, graph)
+        training = load_training(sweep, graph)
+        if training is not None and any(share < 1 for _, share in sweep.budgets) and sweep.epochs != 0:
+            problems += length_problems(graph, training)
+        if training is not None and "int8" in sweep.precisions:
+            problems += length_problems(graph, training, BATCH, 1)
     except CompileError as found:
         problems += found.problems
     try:

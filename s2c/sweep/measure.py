@@ -36,7 +36,9 @@ def built(net: Path, symbol: str, target: str, work: Path) -> Iterator[Program]:
 def judge(program: Program, inputs: tuple[np.ndarray, ...], targets: np.ndarray) -> dict[str, np.ndarray]:
     """Arrays to keep of a program on the test inputs: its Score, and its first outputs as they are."""
     outputs = run_samples(program, inputs)
-    found = score(to_floats(outputs, program.manifest["outputs"][0]), targets)
+    wanted = program.manifest["outputs"][0]
+    floats = to_floats(outputs, wanted)
+    found = score(floats if wanted["shape"] else floats[..., None], targets)
     kept = {**vars(found), "first_output": outputs[:EMULATED_INPUTS]}
     kept |= {f"first_input_{index}": array[:EMULATED_INPUTS] for index, array in enumerate(inputs)}
     return {name: np.asarray(value) for name, value in kept.items()}

@@ -27,14 +27,14 @@ class Score:
 
 
 def score(outputs: np.ndarray, targets: np.ndarray) -> Score:
-    """outputs: floats [samples, ..]; targets: integer labels [samples], or values of the outputs' size."""
+    """outputs: floats [samples, .., classes]; targets: integer labels [samples], or values of the outputs'
+    size."""
     if targets.dtype.kind not in "iu":
         errors = np.square(outputs - targets.reshape(outputs.shape), dtype=np.float64)
         each = errors.reshape(len(errors), -1).mean(1)
         return Score(ERROR, float(each.mean()), each)
-    if outputs[0].size == 1 or outputs.shape[-1] == 1:  # the share of the second of two classes
-        shares = outputs.reshape(len(targets), -1, 1)
-        outputs = np.concatenate([1 - shares, shares], -1)
+    if outputs.shape[-1] == 1:  # the share of the second of two classes
+        outputs = np.concatenate([1 - outputs, outputs], -1)
     logits = outputs.reshape(len(targets), -1, outputs.shape[-1])[:, -1]  # of the last step
     answers = logits.argmax(-1)
     classes = logits.shape[-1]

@@ -15,7 +15,7 @@ from s2c.ir import Graph, Node, Quant
 from s2c.ops.integer import HIGHEST, LOWEST
 from s2c.passes.quantize import int8_steps, weight_scale
 from s2c.quantization.ranges import BINS, Seen
-from s2c.train.losses import compared_nodes
+from s2c.train.heads import is_softmax, logits_of
 from s2c.train.module import GraphModule
 from s2c.train.tensors import same_samples
 
@@ -132,7 +132,7 @@ def refuse_infinite(module: GraphModule, ends: Mapping[Node, tuple[float, float]
 
 def answers(module: GraphModule, batches: Sequence[Batch]) -> list[Tensor]:
     """By output what it gives over all batches, or the logits where it is their softmax."""
-    nodes = compared_nodes(module.graph)
+    nodes = [(is_softmax(each) and logits_of(each)) or each for each in module.graph.outputs]
     parts = [values_of(module, nodes, batch) for batch in batches]
     return [torch.cat([part[index] for part in parts], 1) for index in range(len(nodes))]
 

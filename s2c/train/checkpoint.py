@@ -17,7 +17,7 @@ from s2c.errors import CompileError, error
 from s2c.ir import Graph
 from s2c.train.data import Samples
 
-FORMAT = 7
+FORMAT = 8
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError, AttributeError)
 
 

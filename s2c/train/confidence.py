@@ -24,12 +24,15 @@ def confidences(graph: Graph, samples: Samples) -> np.ndarray:
 
 def shares(module: GraphModule, arrays: list[np.ndarray]) -> np.ndarray:
     node = module.graph.outputs[0]
-    output = last_output(module, batch_of(arrays)).reshape(-1, max(node.type.shape[-1:], default=1))
+    output = last_output(module, batch_of(arrays))
     if is_binary(node):
-        output = torch.cat([1 - output, output], -1)
-    elif head_of(node) is None:
-        output = torch.softmax(output, -1)
-    found: np.ndarray = output.double().numpy()
+        second = output.reshape(-1, 1)
+        rows = torch.cat([1 - second, second], -1)
+    else:
+        rows = output.flatten(0, -2)
+    if head_of(node) is None:
+        rows = torch.softmax(rows, -1)
+    found: np.ndarray = rows.double().numpy()
     return found
 
 

@@ -325,6 +325,8 @@ def one_hot_problems(graph: Graph, targets: np.ndarray, task: str) -> list[Probl
         return []
     header = Header(targets.shape, targets.dtype)
     if graph.outputs[0].type.size == 1:
+        if targets.dtype.kind != "f" or rows.shape[1] != 1:
+            return []
         found, do = f"{header}, zeros and ones", f"store {Y} as integers, or choose --task regression"
     elif (rows.sum(1) == 1).all():
         found = f"{header}, one column a class"

@@ -23,10 +23,15 @@ def logits_of(node: Node) -> Node | None:
     return None if head is None else head.inputs[0]
 
 
+def is_softmax(node: Node) -> bool:
+    head = head_of(node)
+    return head is not None and head.op == "softmax"
+
+
 def is_binary(node: Node) -> bool:
     """Whether an output is one number that tells two classes apart."""
     head = head_of(node)
-    return head is not None and head.op == "unary"
+    return head is not None and head.op != "softmax"
 
 
 def classes_of(graph: Graph) -> int:

@@ -25,7 +25,7 @@ def compared_nodes(graph: Graph) -> tuple[Node, ...]:
 
 
 def factors_of(graph: Graph) -> list[float]:
-    """By output: what its softmax multiplies the logits by."""
+    """By output: what its head multiplies the logits by."""
     return [1.0 if each is None else each.attrs.get("beta", 1.0) for each in map(head_of, graph.outputs)]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from s2c.ir import Graph, Node
 from s2c.train.data import Samples
-from s2c.train.heads import classes_of, head_of, is_binary
+from s2c.train.heads import classes_of, is_softmax
 from s2c.train.losses import compared_values, given_values, last_rows
 from s2c.train.memory import sample_count, step_count
 from s2c.train.module import GraphModule, batch_of
@@ -58,8 +58,8 @@ def needs_teacher(samples: Samples) -> bool:
 
 
 def predict(module: GraphModule, samples: Samples) -> np.ndarray:
-    """What is compared of the first output, logits where it is a softmax: [samples, *shape]; of a net with
-    states [samples, steps, *shape]. All samples pass the net at once."""
+    """What is compared of the first output, logits where it is shares of classes: [samples, *shape]; of a net
+    with states [samples, steps, *shape]. All samples pass the net at once."""
     was_training = module.training
     module.eval()
     with torch.no_grad():
@@ -91,9 +91,8 @@ def joined(scores: Sequence[Score], counts: Sequence[int]) -> Score:
 def score(graph: Graph, samples: Samples, found: np.ndarray, taught: np.ndarray | None = None) -> Score:
     """found, taught: what a net and its teacher give for the samples, as `predict` returns it."""
     output = graph.outputs[0]
-    is_softmax = head_of(output) is not None and not is_binary(output)
     if samples.task == "classification" or (
-        samples.task == "distillation" and classes_of(graph) > 0 and is_softmax
+        samples.task == "distillation" and classes_of(graph) > 0 and is_softmax(output)
     ):
         return class_score(samples, torch.from_numpy(found), taught)
     wanted = samples.targets if taught is None else given(output, taught)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from s2c.errors import error
+from s2c.errors import Problem
 from s2c.ir import Graph, Node
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.train.data import Samples
@@ -23,13 +23,15 @@ def step_count(graph: Graph, samples: Samples) -> int:
     return samples.inputs[0].shape[1] if graph.states else 1
 
 
-def refuse_long(graph: Graph, samples: Samples) -> None:
-    """Raises CompileError where a net with states cannot learn from sequences of this length."""
-    each = COPIES * sum_of_bytes(graph.nodes()) * min(PART, len(samples))
+def length_problems(graph: Graph, samples: Samples, batch: int = PART, copies: int = COPIES) -> list[Problem]:
+    """Where sequences are too long for a net with states that keeps the values of all steps: of so many
+    samples at a time, so many times, as in training by default."""
+    each = copies * sum_of_bytes(graph.nodes()) * min(batch, len(samples))
     steps, most = step_count(graph, samples), max(1, LONGEST_BYTES // each)
-    if steps > most:
-        do = "cut them into shorter ones"
-        raise error("x", f"sequences of at most {most} steps, to train with {len(samples)}", f"{steps}", do)
+    if steps <= most:
+        return []
+    wanted = f"sequences of at most {most} steps, whose values fit {LONGEST_BYTES >> 20} MiB"
+    return [Problem("x", wanted, f"{steps}", "cut them into shorter ones")]
 
 
 def batch_size(graph: Graph, most: int, steps: int = 1) -> int:

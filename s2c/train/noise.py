@@ -14,9 +14,8 @@ from s2c.quantization.names import SILENT
 from s2c.quantization.scales import CONTRACTIONS
 from s2c.quantization.scheme import Scheme
 from s2c.train.calibration import Batch, RoundedModule, answers, decibel, noise_db, values_of
-from s2c.train.heads import head_of
+from s2c.train.heads import is_binary, is_softmax
 from s2c.train.integers import QuantizedModule
-from s2c.train.losses import as_rows
 from s2c.train.module import GraphModule
 
 LEAST_POWER = 1e-30
@@ -104,16 +103,20 @@ def make_judge(
     """The percentage of answers that are right, or those of the float net; None where it does not
     classify."""
     output = graph.outputs[0]
-    is_classifier = head_of(output) is not None or (labels is not None and labels.dtype == np.int64)
+    is_classifier = is_softmax(output) or (labels is not None and labels.dtype == np.int64)
     own = torch.from_numpy(labels) if labels is not None and labels.dtype == np.int64 else None
+
+    def classes(values: Tensor) -> Tensor:
+        """[calls, samples, ..]"""
+        return (values > 0.5).reshape(values.shape[:2]).long() if is_binary(output) else values.argmax(-1)
 
     def judge(found: Sequence[Tensor]) -> float | None:
         if not is_classifier:
             return None
-        answer = as_rows(output, found[0]).argmax(-1)
+        answer = classes(found[0])
         if own is not None:
             answer = answer[-1].reshape(len(own), -1)[:, -1]
             return 100 * float((answer == own).double().mean())
-        return 100 * float((answer == as_rows(output, wanted[0]).argmax(-1)).double().mean())
+        return 100 * float((answer == classes(wanted[0])).double().mean())
 
     return judge

@@ -12,6 +12,7 @@ from s2c.errors import CompileError, Problem
 from s2c.ir import Graph
 from s2c.progress import Say, say_nothing
 from s2c.quantization.forms import use_int8_forms
+from s2c.quantization.names import SILENT
 from s2c.quantization.scales import CONTRACTIONS, find_layout
 from s2c.quantization.scheme import Scheme
 from s2c.train.biases import correct_biases
@@ -104,13 +105,13 @@ def refuse_unquantizable(graph: Graph, keep_float: Collection[str]) -> None:
     """Raises CompileError where keep_float names no layer, and where nothing of the float Graph can be int8:
     known before any training, which changes neither."""
     graph = use_int8_forms(trainable(graph))
-    layers = {node.layer for node in graph.nodes()}
+    layers = {node.layer for node in graph.nodes() if node.op not in SILENT}
     problems = [
         Problem(
             "--keep-float",
             "the name of a layer that computes something",
             repr(name),
-            "take one of those that s2c inspect prints",
+            "s2c inspect prints those of the model",
         )
         for name in keep_float
         if name not in layers

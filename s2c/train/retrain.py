@@ -22,6 +22,7 @@ from s2c.ir import Graph
 from s2c.train.augment import Augment, check_augment
 from s2c.train.checkpoint import digest_of, load_checkpoint, save_checkpoint
 from s2c.train.data import Samples
+from s2c.train.heads import is_softmax
 from s2c.train.held import split
 from s2c.train.lessons import Lessons, ask, mixed, parts_of
 from s2c.train.losses import Loss, compared_values, make_loss
@@ -300,8 +301,7 @@ class Run:
 
     def diverged(self, value: float) -> CompileError:
         found = f"{value} in epoch {len(self.epochs) + 1} at a rate of {self.rate():g}"
-        do = "look for extreme inputs or targets" if self.training.rate is None else "train at a lower rate"
-        return error("training", "a finite loss", found, do)
+        return error("training", "a finite loss", found, "look for extreme inputs or targets")
 
     def hear(self, batch: int, loss: float) -> None:
         count, share = len(self.epochs) + 1, self.share(batch)
@@ -377,7 +377,10 @@ def may_be_rough(net: GraphModule, loss: Loss) -> bool:
     not, and one of few MACs gains nothing."""
     # It has no public name.
     has_bfloat16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return has_bfloat16 and not net.is_exact and all(loss.classes) and cost.macs(net.graph) >= LEAST_MACS
+    gives_classes = loss.task == "classification" or (
+        loss.task == "distillation" and all(map(is_softmax, net.graph.outputs))
+    )
+    return has_bfloat16 and not net.is_exact and gives_classes and cost.macs(net.graph) >= LEAST_MACS
 
 
 def samples_in_batch(training: Training, count: int) -> int:
