@@ -89,6 +89,11 @@ def test_short_and_long_sounds_give_as_many_frames() -> None:
         assert digits.features(sound, bank).shape == (digits.FRAMES, digits.BANDS)
 
 
+def test_budgets_by_name() -> None:
+    found = [table.named(*each) for each in (("width", 0.5), ("macs", 0.5), ("macs", 0.259))]
+    assert found == ["width 0.5", "half of the MACs", "25.9% of the MACs"]
+
+
 def test_table_means_over_seeds(tmp_path: Path) -> None:
     for seed, accuracy, stolen in ((1, 0.87, 0.1), (2, 0.88, 0.3)):
         result = {

@@ -60,7 +60,7 @@ def row(key: Key, results: Sequence[Result]) -> list[str]:
     after = np.array([each["score"]["retrained"] for each in results])
     shares = np.array([each["macs"]["pruned"] / each["macs"]["original"] for each in results])
     return [
-        f"{NAMES[net]}, {'half of the MACs' if (kind, value) == ('macs', 0.5) else f'{kind} {value:g}'}",
+        f"{NAMES[net]}, {named(kind, value)}",
         f"{tool} ({method})",
         f"{shares.mean():.1%}",
         f"{before:.1%}",
@@ -73,6 +73,12 @@ def row(key: Key, results: Sequence[Result]) -> list[str]:
         minutes(results),
         stolen(results),
     ]
+
+
+def named(kind: str, value: float) -> str:
+    if kind == "width":
+        return f"width {value:g}"
+    return "half of the MACs" if value == 0.5 else f"{value:.1%} of the MACs"
 
 
 def minutes(results: Sequence[Result]) -> str:
