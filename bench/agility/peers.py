@@ -41,7 +41,7 @@ sys.path.append(str(ROOT / "bench"))
 from readme_tables import machine
 
 WORK = ROOT / "build" / "agility" / "peers"
-# The best on resnet8 of those that compare_methods.py tried, and within a point of the best on ResNet-20.
+# The best on resnet8 of those that compare_methods.py tried; on ResNet-20 magnitude-isomorphic is better.
 PEER_METHOD = "bn-scale-global"
 AUGMENT = ("flip", "shift", "cutmix")
 # Of training, which both share: 2 steps along gradients' directions, 3 takes batches in parts, 4 has CutMix,
