@@ -1,6 +1,6 @@
 /* A 3x3 convolution on floats by Winograd's minimal filtering; padding reads 0.
    weight [36][panels][channels][16], transformed; bias for each output.
-   where: kernel_height == 3 and kernel_width == 3 and stride_height == 1 and stride_width == 1 and dilation_height == 1 and dilation_width == 1 and window_groups == 1 and value == 0 and channels >= 16 and columns >= 16 and output_height * output_width >= 64
+   where: kernel_height == 3 and kernel_width == 3 and stride_height == 1 and stride_width == 1 and dilation_height == 1 and dilation_width == 1 and window_groups == 1 and value == 0 and channels >= 8 and columns >= 8 and output_height * output_width >= 64
    needs: vector
    pack: weight = winograd(channels)
    tile: winograd_tiles, columns, channels, 1

@@ -24,10 +24,11 @@ typedef struct {
     float lo, hi, add_lo, add_hi;
 } s2c_finish_f32;
 
-/* sums[r][v] of a tile; rows and vectors are literals. */
+/* sums[r][v] of a tile; rows and columns are literals. */
 S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS], const float *input,
-                                   const float *weight, int32_t rows, int32_t vectors, s2c_source_f32 from)
+                                   const float *weight, int32_t rows, int32_t columns, s2c_source_f32 from)
 {
+    const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
     S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         S2C_UNROLL
@@ -51,8 +52,9 @@ S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTO
                     const s2c_floats a = s2c_all_floats(x[r * from.step + k]);
                     S2C_UNROLL
                     for (int32_t v = 0; v < vectors; v++) {
-                        sums[r][v] = from.pairs ? s2c_dot_pairs(a, w[v], sums[r][v])
-                                                : s2c_multiply_add(a, w[v], sums[r][v]);
+                        sums[r][v] =
+                            from.pairs ? s2c_dot_pairs(a, w[v], sums[r][v])
+                                       : s2c_multiply_add_some(a, w[v], sums[r][v], columns - v * S2C_FLOATS);
                     }
                 }
                 weight += S2C_PANEL;
@@ -81,7 +83,7 @@ S2C_INLINE void s2c_panel_tile_f32(float *output, const float *input, const floa
 {
     const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
     s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS];
-    s2c_panel_sums_f32(sums, input, weight, rows, vectors, from);
+    s2c_panel_sums_f32(sums, input, weight, rows, columns, from);
     S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         S2C_UNROLL

@@ -2,7 +2,7 @@
 #ifndef S2C_VECTOR_F32_H
 #define S2C_VECTOR_F32_H
 #include "bits.h"
-#if defined(__AVX512BF16__) || (defined(__FMA__) && !defined(__clang__))
+#if defined(__AVX512F__) || (defined(__FMA__) && !defined(__clang__))
 #include <immintrin.h>
 #endif
 
@@ -40,6 +40,29 @@ S2C_INLINE s2c_floats s2c_load_some_floats(const float *from, int32_t count)
         x[i] = from[i];
     }
     return x;
+}
+
+typedef float s2c_half_floats __attribute__((vector_size(2 * S2C_FLOATS)));
+typedef float s2c_half_floats_at __attribute__((vector_size(2 * S2C_FLOATS), aligned(4), may_alias));
+typedef union {
+    s2c_floats whole;
+    s2c_half_floats half[2];
+} s2c_pair_of_halves;
+
+/* Half a vector from each place. */
+S2C_INLINE s2c_floats s2c_load_two_halves(const float *low, const float *high)
+{
+    s2c_pair_of_halves x;
+    x.half[0] = *(const s2c_half_floats_at *)(const void *)low;
+    x.half[1] = *(const s2c_half_floats_at *)(const void *)high;
+    return x.whole;
+}
+
+S2C_INLINE void s2c_store_two_halves(float *low, float *high, s2c_floats whole)
+{
+    const s2c_pair_of_halves x = {whole};
+    *(s2c_half_floats_at *)(void *)low = x.half[0];
+    *(s2c_half_floats_at *)(void *)high = x.half[1];
 }
 
 S2C_INLINE void s2c_store_some_floats(float *to, s2c_floats x, int32_t count)
@@ -109,6 +132,22 @@ S2C_INLINE s2c_floats s2c_multiply_add(s2c_floats a, s2c_floats b, s2c_floats su
 #else
     return sum + a * b;
 #endif
+}
+
+/* The same of the first count, a literal: half a vector where that is enough, since many processors do two of those
+   at a time. What stands behind them in the result is of no meaning. */
+S2C_INLINE s2c_floats s2c_multiply_add_some(s2c_floats a, s2c_floats b, s2c_floats sum, int32_t count)
+{
+#if defined(__AVX512F__) && !defined(S2C_REPRODUCIBLE)
+    if (2 * count <= S2C_FLOATS) {
+        const __m256 low =
+            _mm256_fmadd_ps(_mm512_castps512_ps256((__m512)a), _mm512_castps512_ps256((__m512)b),
+                            _mm512_castps512_ps256((__m512)sum));
+        return (s2c_floats)_mm512_castps256_ps512(low);
+    }
+#endif
+    (void)count;
+    return s2c_multiply_add(a, b, sum);
 }
 
 /* sum - a * b, likewise. */

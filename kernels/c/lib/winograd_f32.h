@@ -68,9 +68,10 @@ S2C_INLINE void s2c_winograd_output(s2c_floats to[4], const s2c_floats m[6])
     to[3] = s2c_times(aa * S2C_A, odd_a, s2c_times(bb * S2C_B, odd_b, m[5]));
 }
 
-/* The transform of one tile of the padded image, count channels, to one place of each of the 36. */
-S2C_INLINE void s2c_winograd_tile_input(float *to, const float *image, int32_t apart, int32_t row,
-                                        int32_t channels, int32_t count)
+/* The transform of one tile of the padded image, count channels, to one place of each of the 36; or of half a vector
+   of channels of each of two tiles, which is a literal. */
+S2C_INLINE void s2c_winograd_tile_input(float *to, const float *image, const float *second, int32_t two,
+                                        int32_t apart, int32_t row, int32_t channels, int32_t count)
 {
     s2c_floats half[6][6];
     S2C_UNROLL
@@ -79,7 +80,9 @@ S2C_INLINE void s2c_winograd_tile_input(float *to, const float *image, int32_t a
         s2c_floats v[6];
         S2C_UNROLL
         for (int32_t y = 0; y < 6; y++) {
-            d[y] = s2c_load_some_floats(image + y * row + x * channels, count);
+            const int32_t at = y * row + x * channels;
+            d[y] =
+                two ? s2c_load_two_halves(image + at, second + at) : s2c_load_some_floats(image + at, count);
         }
         s2c_winograd_input(v, d);
         S2C_UNROLL
@@ -98,10 +101,9 @@ S2C_INLINE void s2c_winograd_tile_input(float *to, const float *image, int32_t a
     }
 }
 
-/* The results of one tile, count columns; down and across: how many of its rows and columns the output has. */
-S2C_INLINE void s2c_winograd_tile_output(float *output, const float *addend, const float *from,
-                                         const float *bias, int32_t apart, int32_t row, int32_t count,
-                                         int32_t down, int32_t across, s2c_finish_f32 finish)
+/* What a tile's products give before the bias, count columns; a whole vector may be half a vector of each of two
+   tiles. */
+S2C_INLINE void s2c_winograd_results(s2c_floats to[4][4], const float *from, int32_t apart, int32_t count)
 {
     s2c_floats half[4][6];
     S2C_UNROLL
@@ -120,16 +122,56 @@ S2C_INLINE void s2c_winograd_tile_output(float *output, const float *addend, con
     }
     S2C_UNROLL
     for (int32_t y = 0; y < 4; y++) {
-        s2c_floats v[4];
-        s2c_winograd_output(v, half[y]);
+        s2c_winograd_output(to[y], half[y]);
+    }
+}
+
+/* The results of one tile, count columns; down and across: how many of its rows and columns the output has. */
+S2C_INLINE void s2c_winograd_tile_output(float *output, const float *addend, const float *from,
+                                         const float *bias, int32_t apart, int32_t row, int32_t count,
+                                         int32_t down, int32_t across, s2c_finish_f32 finish)
+{
+    s2c_floats results[4][4];
+    s2c_winograd_results(results, from, apart, count);
+    S2C_UNROLL
+    for (int32_t y = 0; y < 4; y++) {
         S2C_UNROLL
         for (int32_t x = 0; x < 4; x++) {
             if (y < down && x < across) {
                 const int32_t place = y * row + x * finish.step;
-                s2c_finish_floats(output + place, addend + place, bias, v[x], count, finish);
+                s2c_finish_floats(output + place, addend + place, bias, results[y][x], count, finish);
             }
         }
     }
+}
+
+/* The same of two whole tiles, half a vector of columns each. */
+S2C_INLINE void s2c_winograd_two_outputs(float *output, const float *addend, int32_t low, int32_t high,
+                                         const float *from, const float *bias, int32_t apart, int32_t row,
+                                         s2c_finish_f32 finish)
+{
+    const s2c_floats biases = s2c_load_two_halves(bias, bias);
+    s2c_floats results[4][4];
+    s2c_winograd_results(results, from, apart, S2C_FLOATS);
+    S2C_UNROLL
+    for (int32_t y = 0; y < 4; y++) {
+        S2C_UNROLL
+        for (int32_t x = 0; x < 4; x++) {
+            const int32_t place = y * row + x * finish.step;
+            s2c_floats sum = s2c_clamp_floats(results[y][x] + biases, finish.lo, finish.hi);
+            if (finish.present) {
+                sum = sum + s2c_load_two_halves(addend + low + place, addend + high + place);
+                sum = s2c_clamp_floats(sum, finish.add_lo, finish.add_hi);
+            }
+            s2c_store_two_halves(output + low + place, output + high + place, sum);
+        }
+    }
+}
+
+/* Where a tile begins in an image of such rows and pixels. */
+S2C_INLINE int32_t s2c_tile_place(int32_t tile, int32_t row, int32_t pixel, s2c_winograd w)
+{
+    return tile / w.tiles_across * 4 * row + tile % w.tiles_across * 4 * pixel;
 }
 
 /* Of the tiles first .. first + count: their inputs transformed. */
@@ -138,15 +180,21 @@ S2C_INLINE void s2c_winograd_inputs(float *to, const float *image, int32_t first
 {
     const int32_t row = w.width * p.channels;
     const int32_t whole = p.channels / S2C_FLOATS * S2C_FLOATS;
-    for (int32_t i = 0; i < count; i++) {
-        const int32_t tile = first + i;
-        const float *from = image + tile / w.tiles_across * 4 * row + tile % w.tiles_across * 4 * p.channels;
+    const int32_t pairs = 2 * p.channels == S2C_FLOATS ? count / 2 * 2 : 0;
+    for (int32_t i = 0; i < pairs; i += 2) {
+        s2c_winograd_tile_input(to + i * p.channels, image + s2c_tile_place(first + i, row, p.channels, w),
+                                image + s2c_tile_place(first + i + 1, row, p.channels, w), 1, apart, row,
+                                p.channels, S2C_FLOATS);
+    }
+    for (int32_t i = pairs; i < count; i++) {
+        const float *from = image + s2c_tile_place(first + i, row, p.channels, w);
         for (int32_t c = 0; c < whole; c += S2C_FLOATS) {
-            s2c_winograd_tile_input(to + i * p.channels + c, from + c, apart, row, p.channels, S2C_FLOATS);
+            s2c_winograd_tile_input(to + i * p.channels + c, from + c, from + c, 0, apart, row, p.channels,
+                                    S2C_FLOATS);
         }
         if (whole < p.channels) {
-            s2c_winograd_tile_input(to + i * p.channels + whole, from + whole, apart, row, p.channels,
-                                    p.channels - whole);
+            s2c_winograd_tile_input(to + i * p.channels + whole, from + whole, from + whole, 0, apart, row,
+                                    p.channels, p.channels - whole);
         }
     }
 }
@@ -158,7 +206,14 @@ S2C_INLINE void s2c_winograd_outputs(float *output, const float *addend, const f
 {
     const int32_t row = p.output_width * finish.step;
     const int32_t whole = columns / S2C_FLOATS * S2C_FLOATS;
-    for (int32_t i = 0; i < count; i++) {
+    const int32_t fits = p.output_height % 4 == 0 && p.output_width % 4 == 0;
+    const int32_t pairs = fits && 2 * columns == S2C_FLOATS ? count / 2 * 2 : 0;
+    for (int32_t i = 0; i < pairs; i += 2) {
+        s2c_winograd_two_outputs(output, addend, s2c_tile_place(first + i, row, finish.step, w),
+                                 s2c_tile_place(first + i + 1, row, finish.step, w), from + i * columns, bias,
+                                 apart, row, finish);
+    }
+    for (int32_t i = pairs; i < count; i++) {
         const int32_t tile = first + i;
         const int32_t y = tile / w.tiles_across * 4;
         const int32_t x = tile % w.tiles_across * 4;
@@ -181,7 +236,7 @@ S2C_INLINE void s2c_winograd_product(float *to, const float *input, const float 
 {
     const int32_t vectors = (columns + S2C_FLOATS - 1) / S2C_FLOATS;
     s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTORS];
-    s2c_panel_sums_f32(sums, input, weight, rows, vectors, source);
+    s2c_panel_sums_f32(sums, input, weight, rows, columns, source);
     S2C_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         S2C_UNROLL
