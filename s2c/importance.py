@@ -10,16 +10,17 @@ import numpy as np
 from s2c.channels import PRODUCERS, Channels, Group, Slice
 from s2c.ir import Node
 
-METHODS = ("l1", "l2", "batchnorm", "taylor")
+METHODS = ("l1", "l2", "batchnorm", "taylor", "contribution")
 NO_GRADIENTS: Mapping[int, np.ndarray] = MappingProxyType({})
-NO_DEVIATIONS: Mapping[Node, np.ndarray] = MappingProxyType({})
+NO_SPREAD: Mapping[Node, np.ndarray] = MappingProxyType({})
 
 
 def importance(
     channels: Channels,
     method: str,
     gradients: Mapping[int, np.ndarray] = NO_GRADIENTS,
-    deviations: Mapping[Node, np.ndarray] = NO_DEVIATIONS,
+    deviations: Mapping[Node, np.ndarray] = NO_SPREAD,
+    variances: Mapping[Node, np.ndarray] = NO_SPREAD,
 ) -> dict[int, np.ndarray]:
     """A score of each unit, float64 [units], by group; only scores of one group compare with each other.
 
@@ -27,9 +28,15 @@ def importance(
     Network Slimming, 2017), or where they are folded into weights, deviations: the standard deviation of what
     a node gives, by channel of its last axis. taylor: the sum of (gradient * weight)**2 over the weights and
     biases that make a unit (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019, eq. 8);
-    gradients have the shape of the array whose id is their key.
+    gradients have the shape of the array whose id is their key. contribution: of each layer that reads a unit,
+    the share of what it sums that goes with the unit, as if channels varied independently: variances, of a
+    node's input by channel, times its squared weights; of a unit that no weights read, the share of the
+    variance of what makes it.
     """
     assert method in METHODS, method
+    if method == "contribution":
+        groups = enumerate(channels.groups)
+        return {index: contribution(group, deviations, variances) for index, group in groups}
     if method == "batchnorm":
         return {index: spread(group, deviations) for index, group in enumerate(channels.groups)}
     return {index: weighed(group, method, gradients) for index, group in enumerate(channels.groups)}
@@ -70,6 +77,32 @@ def spread(group: Group, deviations: Mapping[Node, np.ndarray]) -> np.ndarray:
         elif each.node.op == "batchnorm" and each.attr == "scale":
             total += by_unit(each, np.abs(each.node.attrs["scale"].astype(np.float64)), group.units)
     return total
+
+
+def contribution(
+    group: Group, deviations: Mapping[Node, np.ndarray], variances: Mapping[Node, np.ndarray]
+) -> np.ndarray:
+    found = [read_shares(each, variances[each.node], group.units) for each in group.slices if is_read(each)]
+    return np.sum(found, axis=0) if found else shares(spread(group, deviations) ** 2)
+
+
+def is_read(each: Slice) -> bool:
+    """By weights that sum over channels."""
+    return each.attr == "weight" and not each.makes
+
+
+def read_shares(each: Slice, variance: np.ndarray, units: int) -> np.ndarray:
+    """Of what a layer sums, by unit. Each group of a grouped convolution reads channels of its own."""
+    weight = each.node.attrs["weight"].astype(np.float64)
+    channels = weight.shape[-1]
+    squares = (weight**2).reshape(len(variance) // channels, -1, channels).sum(axis=1)
+    return shares(by_unit(each, (squares * variance.reshape(-1, channels)).sum(axis=0), units))
+
+
+def shares(values: np.ndarray) -> np.ndarray:
+    """Of their sum; all 0 where that is 0."""
+    total = values.sum()
+    return values / total if total > 0 else np.zeros_like(values)
 
 
 def by_unit(each: Slice, values: np.ndarray, units: int) -> np.ndarray:

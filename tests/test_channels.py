@@ -182,6 +182,40 @@ def test_importance_of_gradients() -> None:
     assert importance(channels, "taylor", gradients)[0].tolist() == [1 + 16 + 36, 36, 1 + 9 + 2500]
 
 
+def test_importance_of_what_readers_sum() -> None:
+    """Squared weights 1, 5, 16 and 4, 0, 0 of the two outputs, for variances 4, 1, 0."""
+    graph, channels, _ = small()
+    last = graph.outputs[0]
+    last.attrs["weight"][...] = np.float32([[1, 2, 4], [2, 1, 0]]).reshape(2, 1, 1, 3)
+    variances = {last: np.array([4.0, 1.0, 0.0])}
+    assert importance(channels, "contribution", variances=variances)[0].tolist() == [20 / 25, 5 / 25, 0]
+    assert importance(channels, "contribution", variances={last: np.zeros(3)})[0].tolist() == [0, 0, 0]
+
+
+def test_importance_of_what_a_grouped_convolution_reads() -> None:
+    """Each group of it reads four channels, the first and the fifth of one unit."""
+    graph = NETS["grouped"].graph()
+    channels = find_channels(graph)
+    nodes = [each for each in graph.nodes() if each.op == "conv2d"]
+    variances = {node: np.zeros(node.inputs[0].type.shape[-1]) for node in nodes}
+    last = next(each.node for each in channels.groups[0].slices if not each.makes)
+    variances[last][[0, 4, 5]] = 1.0, 2.0, 3.0
+    squares = last.attrs["weight"].astype(np.float64).reshape(2, -1, 4) ** 2
+    wanted = np.array([squares[0, :, 0].sum() + 2 * squares[1, :, 0].sum(), 3 * squares[1, :, 1].sum(), 0, 0])
+    found = importance(channels, "contribution", variances=variances)[0]
+    assert found == pytest.approx(wanted / wanted.sum())
+
+
+def test_importance_of_what_no_weights_read() -> None:
+    """Queries and keys of a head: what of their variance is a channel's."""
+    channels = find_channels(NETS["one_head"].graph())
+    nodes = [each for each in channels.graph.nodes() if each.op == "dense"]
+    made = {node: np.arange(node.type.shape[-1]) for node in nodes}
+    read = {node: np.ones(node.inputs[0].type.shape[-1]) for node in nodes}
+    found = importance(channels, "contribution", deviations=made, variances=read)
+    assert found[0] == pytest.approx(np.arange(6) ** 2 / 55)
+
+
 def test_importance_of_coupled_layers_adds_up() -> None:
     channels = find_channels(NETS["attention"].graph())
     nodes = [node for node in channels.graph.nodes() if node.op == "dense"]

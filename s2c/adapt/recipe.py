@@ -19,7 +19,7 @@ from s2c.readers import self_contained
 # On resnet8 at half width, one seed and eight epochs, the best after retraining, by less than seeds differ.
 DEFAULT_METHOD = "taylor"
 WITHOUT_DATA = "l2"
-FROM_DATA = ("batchnorm", "taylor")
+FROM_DATA = ("batchnorm", "taylor", "contribution")
 BUDGETS = ("width", "macs", "latency", "instructions")
 
 

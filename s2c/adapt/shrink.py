@@ -21,7 +21,7 @@ from s2c.budget import Counts, keep_count, kept_units, levels, spend
 from s2c.channels import Channels, find_channels
 from s2c.errors import CompileError, error
 from s2c.files import write_whole
-from s2c.importance import importance
+from s2c.importance import NO_SPREAD, importance
 from s2c.passes.prune_channels import Pruned, prune_channels
 
 if TYPE_CHECKING:
@@ -81,12 +81,14 @@ class Choice:
 
     @cached_property
     def scores(self) -> Mapping[int, np.ndarray]:
-        if self.judge is None:
-            return importance(self.channels, self.method)
-        if self.method != "taylor":
-            return importance(self.channels, self.method, deviations=self.judge.deviations())
-        found = [importance(self.channels, "taylor", each) for each in self.judge.gradients()]
-        return {index: np.mean([each[index] for each in found], axis=0) for index in found[0]}
+        judge, method = self.judge, self.method
+        if judge is None:
+            return importance(self.channels, method)
+        if method == "taylor":
+            found = [importance(self.channels, method, each) for each in judge.gradients()]
+            return {index: np.mean([each[index] for each in found], axis=0) for index in found[0]}
+        variances = judge.variances() if method == "contribution" else NO_SPREAD
+        return importance(self.channels, method, deviations=judge.deviations(), variances=variances)
 
     @cached_property
     def ladders(self) -> list[tuple[int, ...]]:

@@ -17,6 +17,7 @@ from s2c.train.heads import head_of
 from s2c.train.losses import LEAST_VARIANCE, compared_values, distance, last_rows
 from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, Moments, batch_of
+from s2c.train.norm import Sums
 from s2c.train.refit import Places, is_refittable, refit, results
 
 BATCH = 128
@@ -91,6 +92,16 @@ class Judge:
     def deviations(self) -> dict[Node, np.ndarray]:
         """The standard deviation of each contraction's results, by channel."""
         return {node: variance.sqrt().numpy() for node, (_, variance) in self.moments.items()}
+
+    def variances(self) -> dict[Node, np.ndarray]:
+        """The variance of each contraction's input, by channel."""
+        found = {node: Sums() for node in self.nodes}
+        for batch in self.batches:
+            with torch.no_grad():
+                sources = self.original.values([node.inputs[0] for node in self.nodes], *batch)
+            for node, source in zip(self.nodes, sources, strict=True):
+                found[node].add(source)
+        return {node: each.moments()[1].numpy() for node, each in found.items()}
 
     def gradients(self) -> Iterator[dict[int, np.ndarray]]:
         """Of the loss by each weight, for each batch, keyed by the identity of the Graph's arrays. Where a
