@@ -28,9 +28,9 @@ def importance(
     Network Slimming, 2017), or where they are folded into weights, deviations: the standard deviation of what
     a node gives, by channel of its last axis. taylor: the sum of (gradient * weight)**2 over the weights and
     biases that make a unit (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019, eq. 8);
-    gradients have the shape of the array whose id is their key. contribution: of each layer that reads a unit,
-    the share of what it sums that goes with the unit, as if channels varied independently: variances, of a
-    node's input by channel, times its squared weights; of a unit that no weights read, the share of the
+    gradients have the shape of the array whose id is their key. contribution: of each layer that reads a
+    unit, the share of what it sums that varies with the unit, as if channels varied independently: variances,
+    of a node's input by channel, times its squared weights; of a unit that no weights read, the share of the
     variance of what makes it.
     """
     assert method in METHODS, method

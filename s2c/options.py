@@ -88,7 +88,10 @@ Instructions = Annotated[
 ]
 Importance = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="What makes a channel worth keeping: l1, l2, batchnorm, taylor or contribution."),
+    typer.Option(
+        metavar="NAME",
+        help="What makes a channel worth keeping: l1, l2, batchnorm, taylor or contribution.",
+    ),
 ]
 
 # how it is trained
