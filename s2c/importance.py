@@ -10,8 +10,13 @@ import numpy as np
 from s2c.channels import PRODUCERS, Channels, Group, Slice
 from s2c.ir import Node
 
-METHODS = ("l1", "l2", "batchnorm", "taylor", "contribution")
+METHODS = ("l1", "l2", "batchnorm", "taylor", "contribution", "reconstruction")
+OF_READERS = (
+    "contribution",
+    "reconstruction",
+)  # what is lost by the layers that read a unit, instead of what makes it
 NO_GRADIENTS: Mapping[int, np.ndarray] = MappingProxyType({})
+NO_ORDERS: Mapping[int, np.ndarray] = MappingProxyType({})
 NO_SPREAD: Mapping[Node, np.ndarray] = MappingProxyType({})
 
 
@@ -21,6 +26,7 @@ def importance(
     gradients: Mapping[int, np.ndarray] = NO_GRADIENTS,
     deviations: Mapping[Node, np.ndarray] = NO_SPREAD,
     variances: Mapping[Node, np.ndarray] = NO_SPREAD,
+    orders: Mapping[int, np.ndarray] = NO_ORDERS,
 ) -> dict[int, np.ndarray]:
     """A score of each unit, float64 [units], by group; only scores of one group compare with each other.
 
@@ -31,12 +37,13 @@ def importance(
     gradients have the shape of the array whose id is their key. contribution: of each layer that reads a
     unit, the share of what it sums that varies with the unit, as if channels varied independently: variances,
     of a node's input by channel, times its squared weights; of a unit that no weights read, the share of the
-    variance of what makes it.
+    variance of what makes it. reconstruction: `orders` by group, and contribution for groups that it lacks.
     """
     assert method in METHODS, method
-    if method == "contribution":
+    if method in OF_READERS:
         groups = enumerate(channels.groups)
-        return {index: contribution(group, deviations, variances) for index, group in groups}
+        found = {index: contribution(group, deviations, variances) for index, group in groups}
+        return found | {index: each.astype(np.float64) for index, each in orders.items()}
     if method == "batchnorm":
         return {index: spread(group, deviations) for index, group in enumerate(channels.groups)}
     return {index: weighed(group, method, gradients) for index, group in enumerate(channels.groups)}

@@ -90,7 +90,7 @@ Importance = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="What makes a channel worth keeping: l1, l2, batchnorm, taylor or contribution.",
+        help="What makes a channel worth keeping: l1, l2, batchnorm, taylor, contribution or reconstruction.",
     ),
 ]
 

@@ -54,8 +54,8 @@ def recipe(target: str = "host", **flags: Any) -> Recipe:
         (
             "host",
             {"width": 0.5, "importance": "size", **DATA},
-            "--importance: wanted one of l1, l2, batchnorm, taylor, contribution, found size; "
-            "name one of these",
+            "--importance: wanted one of l1, l2, batchnorm, taylor, contribution, reconstruction, "
+            "found size; name one of these",
         ),
         (
             "asic",

@@ -266,7 +266,7 @@ def test_calibration_needs_no_labels(tmp_path: Path) -> None:
     assert report["task"] == "distillation" and report["score"] == {}
 
 
-@pytest.mark.parametrize("method", ["batchnorm", "taylor", "contribution"])
+@pytest.mark.parametrize("method", ["batchnorm", "taylor", "contribution", "reconstruction"])
 def test_nets_with_states_are_weighed_by_their_weights(tmp_path: Path, method: str) -> None:
     write_graph(tmp_path / "leaky.s2c", leaky())
     np.savez(tmp_path / "train.npz", x=np.random.default_rng(0).normal(size=(20, 3, 1, 3)))

@@ -17,9 +17,9 @@ from s2c.importance import METHODS
 from s2c.readers import self_contained
 
 # On resnet8 at half width, one seed and eight epochs, the best after retraining, by less than seeds differ.
-DEFAULT_METHOD = "taylor"
+DEFAULT_METHOD = "reconstruction"
 WITHOUT_DATA = "l2"
-FROM_DATA = ("batchnorm", "taylor", "contribution")
+FROM_DATA = ("batchnorm", "taylor", "contribution", "reconstruction")
 BUDGETS = ("width", "macs", "latency", "instructions")
 
 

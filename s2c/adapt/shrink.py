@@ -21,7 +21,7 @@ from s2c.budget import Counts, keep_count, kept_units, levels, spend
 from s2c.channels import Channels, find_channels
 from s2c.errors import CompileError, error
 from s2c.files import write_whole
-from s2c.importance import NO_SPREAD, importance
+from s2c.importance import NO_ORDERS, NO_SPREAD, OF_READERS, importance
 from s2c.passes.prune_channels import Pruned, prune_channels
 
 if TYPE_CHECKING:
@@ -87,8 +87,13 @@ class Choice:
         if method == "taylor":
             found = [importance(self.channels, method, each) for each in judge.gradients()]
             return {index: np.mean([each[index] for each in found], axis=0) for index in found[0]}
-        variances = judge.variances() if method == "contribution" else NO_SPREAD
-        return importance(self.channels, method, deviations=judge.deviations(), variances=variances)
+        return importance(
+            self.channels,
+            method,
+            deviations=judge.deviations(),
+            variances=judge.variances() if method in OF_READERS else NO_SPREAD,
+            orders=judge.reconstruction(self.channels.groups) if method == "reconstruction" else NO_ORDERS,
+        )
 
     @cached_property
     def ladders(self) -> list[tuple[int, ...]]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from s2c.channels import Group
+from s2c.importance import is_read
 from s2c.ir import Graph, Node
 from s2c.passes.prune_channels import Pruned
 from s2c.quantization.scales import CONTRACTIONS
@@ -18,7 +20,8 @@ from s2c.train.losses import LEAST_VARIANCE, compared_values, distance, last_row
 from s2c.train.memory import batch_size, sample_count
 from s2c.train.module import GraphModule, Moments, batch_of
 from s2c.train.norm import Sums
-from s2c.train.refit import Places, is_refittable, refit, results
+from s2c.train.reconstruction import columns_of, elimination_order
+from s2c.train.refit import Places, Scatter, is_refittable, pieces, refit, results
 
 BATCH = 128
 MOST_SAMPLES = 1024
@@ -102,6 +105,30 @@ class Judge:
             for node, source in zip(self.nodes, sources, strict=True):
                 found[node].add(source)
         return {node: each.moments()[1].numpy() for node, each in found.items()}
+
+    def reconstruction(self, groups: Sequence[Group]) -> dict[int, np.ndarray]:
+        """By index, of the groups that a single layer reads: elimination_order of the units. What several
+        layers read, each of them would make up for in a way of its own."""
+        found = {}
+        for index, group in enumerate(groups):
+            readers = [each for each in group.slices if is_read(each)]
+            if len(readers) == 1 and is_refittable(readers[0].node):
+                columns = columns_of(readers[0], group.units)
+                if columns is not None:
+                    node = readers[0].node
+                    weight = node.attrs["weight"].reshape(len(node.attrs["weight"]), -1)
+                    found[index] = elimination_order(weight, self.scatter(node), columns)
+        return found
+
+    def scatter(self, node: Node) -> Scatter:
+        """Of what the weights of a contraction meet."""
+        found = Scatter(node.attrs["weight"][0].size)
+        for batch in self.batches:
+            with torch.no_grad():
+                (source,) = self.original.values(node.inputs[:1], *batch)
+                for each in pieces(node, source, self.places.of(node)):
+                    found.add(each.double())
+        return found
 
     def gradients(self) -> Iterator[dict[int, np.ndarray]]:
         """Of the loss by each weight, for each batch, keyed by the identity of the Graph's arrays. Where a

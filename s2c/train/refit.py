@@ -7,7 +7,7 @@ that those before it give by now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -89,13 +89,18 @@ def refit(
     weight = module.attr(node, "weight").detach()
     depth = weight[0].numel()
     fit = Fit(depth, len(weight))
-    step = chunk_size(node)
+    step = chunk_size(node) * len(places)
     for source, rows in zip(sources, wanted, strict=True):
-        for start in range(0, len(source), step):
-            x = patches(node, source[start : start + step], places)
-            fit.add(x, rows[start * len(places) : (start + step) * len(places)])
+        for x, part in zip(pieces(node, source, places), rows.split(step), strict=True):
+            fit.add(x, part)
     solved = fit.solve(weight.reshape(len(weight), depth))
     weight.copy_(solved.reshape(weight.shape))
+
+
+def pieces(node: Node, source: Tensor, places: Tensor) -> Iterator[Tensor]:
+    """The patches of all samples of a batch, some samples at a time."""
+    for some in source.split(chunk_size(node)):
+        yield patches(node, some, places)
 
 
 def chunk_size(node: Node) -> int:
@@ -107,30 +112,44 @@ def chunk_size(node: Node) -> int:
     return max(1, min(CHUNK, MOST_BYTES // each))
 
 
+class Scatter:
+    """Sums over rows [rows, depth], and of their products with each other, in float64."""
+
+    def __init__(self, depth: int) -> None:
+        self.count = 0
+        self.square = torch.zeros(depth, depth, dtype=torch.float64)
+        self.total = torch.zeros(depth, dtype=torch.float64)
+
+    def add(self, x: Tensor) -> None:
+        self.square += x.T @ x
+        self.total += x.sum(0)
+        self.count += len(x)
+
+    def centred(self) -> Tensor:
+        """[depth, depth], of the rows less their mean."""
+        outer = torch.outer(self.total, self.total).div_(self.count)
+        return torch.sub(self.square, outer, out=outer)
+
+
 class Fit:
     """Sums over rows of the products of inputs and results, in float64, from which weights are solved."""
 
     def __init__(self, depth: int, outputs: int) -> None:
-        self.count = 0
-        self.square = torch.zeros(depth, depth, dtype=torch.float64)
+        self.inputs = Scatter(depth)
         self.product = torch.zeros(depth, outputs, dtype=torch.float64)
-        self.inputs = torch.zeros(depth, dtype=torch.float64)
         self.results = torch.zeros(outputs, dtype=torch.float64)
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """x [rows, depth], y [rows, outputs]"""
         x, y = x.double(), y.double()
-        self.square += x.T @ x
+        self.inputs.add(x)
         self.product += x.T @ y
-        self.inputs += x.sum(0)
         self.results += y.sum(0)
-        self.count += len(x)
 
     def solve(self, old: Tensor) -> Tensor:
         """Weights [outputs, depth] of least squares, pulled to the old ones; these where no input varies."""
-        square = torch.outer(self.inputs, self.inputs).div_(self.count)
-        square = torch.sub(self.square, square, out=square)
-        product = self.product - torch.outer(self.inputs, self.results) / self.count
+        square = self.inputs.centred()
+        product = self.product - torch.outer(self.inputs.total, self.results) / self.inputs.count
         pull = RIDGE * float(square.diagonal().mean())
         if not pull > 0:
             return old
