@@ -11,10 +11,8 @@ from s2c.channels import PRODUCERS, Channels, Group, Slice
 from s2c.ir import Node
 
 METHODS = ("l1", "l2", "batchnorm", "taylor", "contribution", "reconstruction")
-OF_READERS = (
-    "contribution",
-    "reconstruction",
-)  # what is lost by the layers that read a unit, instead of what makes it
+# These ask what the layers that read a unit lose, the others what makes it.
+OF_READERS = ("contribution", "reconstruction")
 NO_GRADIENTS: Mapping[int, np.ndarray] = MappingProxyType({})
 NO_ORDERS: Mapping[int, np.ndarray] = MappingProxyType({})
 NO_SPREAD: Mapping[Node, np.ndarray] = MappingProxyType({})
@@ -89,8 +87,14 @@ def spread(group: Group, deviations: Mapping[Node, np.ndarray]) -> np.ndarray:
 def contribution(
     group: Group, deviations: Mapping[Node, np.ndarray], variances: Mapping[Node, np.ndarray]
 ) -> np.ndarray:
-    found = [read_shares(each, variances[each.node], group.units) for each in group.slices if is_read(each)]
-    return np.sum(found, axis=0) if found else shares(spread(group, deviations) ** 2)
+    """Of a group, by unit; where nothing that is measured tells its units apart, by their weights."""
+    found: dict[int, list[np.ndarray]] = {}
+    for each in filter(is_read, group.slices):
+        shared = found.setdefault(id(each.node.attrs["weight"]), [])
+        shared.append(read_shares(each, variances[each.node], group.units))
+    total = np.sum([np.mean(each, axis=0) for each in found.values()], axis=0)
+    score = total if found else shares(spread(group, deviations) ** 2)
+    return score if score.any() else weighed(group, "l2", NO_GRADIENTS)
 
 
 def is_read(each: Slice) -> bool:
@@ -99,11 +103,12 @@ def is_read(each: Slice) -> bool:
 
 
 def read_shares(each: Slice, variance: np.ndarray, units: int) -> np.ndarray:
-    """Of what a layer sums, by unit. Each group of a grouped convolution reads channels of its own."""
+    """Of what a layer sums over all of its inputs, by unit. Each group of a grouped convolution reads
+    channels of its own."""
     weight = each.node.attrs["weight"].astype(np.float64)
     channels = weight.shape[-1]
     squares = (weight**2).reshape(len(variance) // channels, -1, channels).sum(axis=1)
-    return shares(by_unit(each, (squares * variance.reshape(-1, channels)).sum(axis=0), units))
+    return by_unit(each, shares((squares * variance.reshape(-1, channels)).sum(axis=0)), units)
 
 
 def shares(values: np.ndarray) -> np.ndarray:

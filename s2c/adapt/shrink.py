@@ -92,8 +92,18 @@ class Choice:
             method,
             deviations=judge.deviations(),
             variances=judge.variances() if method in OF_READERS else NO_SPREAD,
-            orders=judge.reconstruction(self.channels.groups) if method == "reconstruction" else NO_ORDERS,
+            orders=self.orders(judge) if method == "reconstruction" else NO_ORDERS,
         )
+
+    def orders(self, judge: Judge) -> dict[int, np.ndarray]:
+        """Elimination orders of the groups that have one."""
+        found = {}
+        for index, group in enumerate(self.channels.groups):
+            self.job.say(f"importance {index + 1} of {len(self.channels.groups)}: {group.name}")
+            order = judge.elimination_order(group)
+            if order is not None:
+                found[index] = order
+        return found
 
     @cached_property
     def ladders(self) -> list[tuple[int, ...]]:

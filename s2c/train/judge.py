@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from s2c.train.refit import Places, Scatter, is_refittable, pieces, refit, resul
 
 BATCH = 128
 MOST_SAMPLES = 1024
+ENOUGH = 8  # rows for each weight of an output, where they also tell how good a fit is
 
 
 class Judge:
@@ -43,6 +45,7 @@ class Judge:
         self.batches = batches = [batch_of(samples.batch(each)) for each in rows]
         self.labels = [labels_of(samples, each) for each in rows]
         self.nodes = [node for node in self.original.order if node.op in CONTRACTIONS]
+        self.normalised = frozenset(self.original.normalisable())
         self.places = Places(seed)
         self.results = self.original_results()
         self.moments = with_bias(self.original, self.original.moments(self.nodes, batches))
@@ -75,22 +78,45 @@ class Judge:
         return total / count
 
     def corrected(self, pruned: Pruned) -> GraphModule:
-        """The pruned net, each contraction normalised to the mean and variance that it had before."""
+        """The pruned net, each contraction fitted anew and brought to the mean and variance that it had
+        before; where no normalisation can follow, as at the end of a net, to the mean."""
         module = GraphModule(pruned.graph)
         wanted: Moments = {}
         for new, (old, kept) in pruned.origin.items():
             if old in self.moments:
                 mean, variance = self.moments[old]
                 wanted[new] = (mean[kept], variance[kept])
-
-        def fit(node: Node, sources: Sequence[Tensor]) -> None:
-            old, kept = pruned.origin[node]
-            if old in self.results:
-                rows = [each[:, torch.from_numpy(kept)] for each in self.results[old]]
-                refit(module, node, sources, rows, self.places.of(old))
-
-        module.normalise(self.batches, wanted, fit)
+        module.normalise(self.batches, wanted, partial(self.fit, module, pruned))
+        for new, (old, _) in pruned.origin.items():
+            if module.norm(new) is None and self.is_fitted(old):
+                self.fit_end(module, pruned, new, wanted[new][0])
         return module
+
+    def fit(self, module: GraphModule, pruned: Pruned, node: Node, sources: Sequence[Tensor]) -> None:
+        """sources: inputs of a contraction of the pruned net, by batch."""
+        old, kept = pruned.origin[node]
+        if old in self.results:
+            rows = [each[:, torch.from_numpy(kept)] for each in self.results[old]]
+            refit(module, node, sources, rows, self.places.of(old))
+
+    def fit_end(self, module: GraphModule, pruned: Pruned, node: Node, mean: Tensor) -> None:
+        """mean: that the results are to have."""
+        with torch.no_grad():
+            sources = [module.values(node.inputs[:1], *batch)[0] for batch in self.batches]
+            self.fit(module, pruned, node, sources)
+            found = Sums()
+            for each in sources:
+                found.add(module.sums(node, each))
+            module.attr(node, "bias").copy_(mean - found.moments()[0])
+
+    def is_fitted(self, node: Node) -> bool:
+        """Whether a contraction of the original is, in a pruned net, to what its results were: the last ones
+        only on many more rows than weights of an output, since these samples judge them, too."""
+        if node not in self.results or node in self.normalised:
+            return node in self.results
+        rows = sum(map(len, self.results[node]))
+        shared = [each for each in self.nodes if each.attrs["weight"] is node.attrs["weight"]]
+        return len(shared) == 1 and rows >= ENOUGH * node.attrs["weight"][0].size
 
     def deviations(self) -> dict[Node, np.ndarray]:
         """The standard deviation of each contraction's results, by channel."""
@@ -106,19 +132,20 @@ class Judge:
                 found[node].add(source)
         return {node: each.moments()[1].numpy() for node, each in found.items()}
 
-    def reconstruction(self, groups: Sequence[Group]) -> dict[int, np.ndarray]:
-        """By index, of the groups that a single layer reads: elimination_order of the units. What several
-        layers read, each of them would make up for in a way of its own."""
-        found = {}
-        for index, group in enumerate(groups):
-            readers = [each for each in group.slices if is_read(each)]
-            if len(readers) == 1 and is_refittable(readers[0].node):
-                columns = columns_of(readers[0], group.units)
-                if columns is not None:
-                    node = readers[0].node
-                    weight = node.attrs["weight"].reshape(len(node.attrs["weight"]), -1)
-                    found[index] = elimination_order(weight, self.scatter(node), columns)
-        return found
+    def elimination_order(self, group: Group) -> np.ndarray | None:
+        """By unit of a group that a single layer reads, which is fitted anew once the group is pruned; else
+        None: what several layers read, each of them would make up for in a way of its own."""
+        readers = [each for each in group.slices if is_read(each)]
+        if len(readers) != 1:
+            return None
+        node, columns = readers[0].node, columns_of(readers[0], group.units)
+        if columns is None or not self.is_fitted(node):
+            return None
+        found = self.scatter(node).ridged()
+        if found is None:
+            return None
+        weight = node.attrs["weight"]
+        return elimination_order(weight.reshape(len(weight), -1), torch.linalg.inv(found[0]), columns)
 
     def scatter(self, node: Node) -> Scatter:
         """Of what the weights of a contraction meet."""

@@ -21,8 +21,9 @@ POSITIONS = 16  # of each sample's image that are compared
 RIDGE = 1e-3  # of the inputs' mean square: how much pulls the weights to what they were
 CHUNK = 32  # samples at most whose patches are made at a time
 MOST_BYTES = 1 << 28  # of these patches, and of the images with their padding
-MOST_DEPTH = 1 << 13  # inputs of an output: their products are a square matrix of 512 MiB, of which solving
-# needs two at a time
+ROUNDING = 1e-12  # of the inputs' mean square: below that they do not vary
+# Inputs of an output: their products are a square matrix of 512 MiB, of which solving needs three at a time.
+MOST_DEPTH = 1 << 13
 
 
 class Places:
@@ -125,10 +126,16 @@ class Scatter:
         self.total += x.sum(0)
         self.count += len(x)
 
-    def centred(self) -> Tensor:
-        """[depth, depth], of the rows less their mean."""
+    def ridged(self) -> tuple[Tensor, float] | None:
+        """[depth, depth], of the rows less their mean, with a pull to the diagonal; and the pull. None where
+        nothing varies."""
         outer = torch.outer(self.total, self.total).div_(self.count)
-        return torch.sub(self.square, outer, out=outer)
+        square = torch.sub(self.square, outer, out=outer)
+        mean = float(square.diagonal().mean())
+        if not mean > ROUNDING * float(self.square.diagonal().mean()):
+            return None
+        square.diagonal().add_(RIDGE * mean)
+        return square, RIDGE * mean
 
 
 class Fit:
@@ -148,10 +155,9 @@ class Fit:
 
     def solve(self, old: Tensor) -> Tensor:
         """Weights [outputs, depth] of least squares, pulled to the old ones; these where no input varies."""
-        square = self.inputs.centred()
-        product = self.product - torch.outer(self.inputs.total, self.results) / self.inputs.count
-        pull = RIDGE * float(square.diagonal().mean())
-        if not pull > 0:
+        found = self.inputs.ridged()
+        if found is None:
             return old
-        square.diagonal().add_(pull)
+        square, pull = found
+        product = self.product - torch.outer(self.inputs.total, self.results) / self.inputs.count
         return torch.linalg.solve(square, product + pull * old.double().T).T.float()

@@ -63,17 +63,19 @@ S2C_INLINE void s2c_panel_sums_f32(s2c_floats sums[S2C_MOST_ROWS][S2C_MOST_VECTO
     }
 }
 
-/* Bias, clamp and addend of `columns` neighbours, a literal: what stands in the vector behind them is not stored. */
+/* A sum with bias and clamp, then with the addend, where there is one, and its clamp. */
+S2C_INLINE s2c_floats s2c_finished(s2c_floats sum, s2c_floats bias, s2c_floats addend, s2c_finish_f32 to)
+{
+    const s2c_floats y = s2c_clamp_floats(sum + bias, to.lo, to.hi);
+    return to.present ? s2c_clamp_floats(y + addend, to.add_lo, to.add_hi) : y;
+}
+
+/* `columns` neighbours of the output, a literal: what stands in the vector behind them is not stored. */
 S2C_INLINE void s2c_finish_floats(float *output, const float *addend, const float *bias, s2c_floats sum,
                                   int32_t columns, s2c_finish_f32 to)
 {
-    s2c_floats y = sum + s2c_load_some_floats(bias, columns);
-    y = s2c_clamp_floats(y, to.lo, to.hi);
-    if (to.present) {
-        y = y + s2c_load_some_floats(addend, columns);
-        y = s2c_clamp_floats(y, to.add_lo, to.add_hi);
-    }
-    s2c_store_some_floats(output, y, columns);
+    const s2c_floats more = to.present ? s2c_load_some_floats(addend, columns) : sum;
+    s2c_store_some_floats(output, s2c_finished(sum, s2c_load_some_floats(bias, columns), more, to), columns);
 }
 
 /* rows and columns are literals. */

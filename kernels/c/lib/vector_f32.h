@@ -138,7 +138,7 @@ S2C_INLINE s2c_floats s2c_multiply_add(s2c_floats a, s2c_floats b, s2c_floats su
    at a time. What stands behind them in the result is of no meaning. */
 S2C_INLINE s2c_floats s2c_multiply_add_some(s2c_floats a, s2c_floats b, s2c_floats sum, int32_t count)
 {
-#if defined(__AVX512F__) && !defined(S2C_REPRODUCIBLE)
+#if defined(__AVX512F__) && defined(__FMA__) && !defined(S2C_REPRODUCIBLE)
     if (2 * count <= S2C_FLOATS) {
         const __m256 low =
             _mm256_fmadd_ps(_mm512_castps512_ps256((__m512)a), _mm512_castps512_ps256((__m512)b),

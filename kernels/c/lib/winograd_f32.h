@@ -68,8 +68,8 @@ S2C_INLINE void s2c_winograd_output(s2c_floats to[4], const s2c_floats m[6])
     to[3] = s2c_times(aa * S2C_A, odd_a, s2c_times(bb * S2C_B, odd_b, m[5]));
 }
 
-/* The transform of one tile of the padded image, count channels, to one place of each of the 36; or of half a vector
-   of channels of each of two tiles, which is a literal. */
+/* The transform of one tile of the padded image, count channels, to one place of each of the 36. two: 1 for half a
+   vector of channels of this tile and of a second one, a literal. */
 S2C_INLINE void s2c_winograd_tile_input(float *to, const float *image, const float *second, int32_t two,
                                         int32_t apart, int32_t row, int32_t channels, int32_t count)
 {
@@ -158,12 +158,11 @@ S2C_INLINE void s2c_winograd_two_outputs(float *output, const float *addend, int
         S2C_UNROLL
         for (int32_t x = 0; x < 4; x++) {
             const int32_t place = y * row + x * finish.step;
-            s2c_floats sum = s2c_clamp_floats(results[y][x] + biases, finish.lo, finish.hi);
-            if (finish.present) {
-                sum = sum + s2c_load_two_halves(addend + low + place, addend + high + place);
-                sum = s2c_clamp_floats(sum, finish.add_lo, finish.add_hi);
-            }
-            s2c_store_two_halves(output + low + place, output + high + place, sum);
+            const s2c_floats more = finish.present
+                                        ? s2c_load_two_halves(addend + low + place, addend + high + place)
+                                        : results[y][x];
+            s2c_store_two_halves(output + low + place, output + high + place,
+                                 s2c_finished(results[y][x], biases, more, finish));
         }
     }
 }
