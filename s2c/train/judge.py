@@ -88,7 +88,7 @@ class Judge:
                 wanted[new] = (mean[kept], variance[kept])
         module.normalise(self.batches, wanted, partial(self.fit, module, pruned))
         for new, (old, _) in pruned.origin.items():
-            if module.norm(new) is None and self.is_fitted(old):
+            if self.is_fitted(old) and module.norm(new) is None:
                 self.fit_end(module, pruned, new, wanted[new][0])
         return module
 
