@@ -86,10 +86,12 @@ class Judge:
             if old in self.moments:
                 mean, variance = self.moments[old]
                 wanted[new] = (mean[kept], variance[kept])
-        module.normalise(self.batches, wanted, partial(self.fit, module, pruned))
-        for new, (old, _) in pruned.origin.items():
-            if self.is_fitted(old) and module.norm(new) is None:
-                self.fit_end(module, pruned, new, wanted[new][0])
+        ends = [
+            new
+            for new, (old, _) in pruned.origin.items()
+            if old not in self.normalised and self.is_fitted(old)
+        ]
+        module.normalise(self.batches, wanted, partial(self.fit, module, pruned), ends)
         return module
 
     def fit(self, module: GraphModule, pruned: Pruned, node: Node, sources: Sequence[Tensor]) -> None:
@@ -98,16 +100,6 @@ class Judge:
         if old in self.results:
             rows = [each[:, torch.from_numpy(kept)] for each in self.results[old]]
             refit(module, node, sources, rows, self.places.of(old))
-
-    def fit_end(self, module: GraphModule, pruned: Pruned, node: Node, mean: Tensor) -> None:
-        """mean: that the results are to have."""
-        with torch.no_grad():
-            sources = [module.values(node.inputs[:1], *batch)[0] for batch in self.batches]
-            self.fit(module, pruned, node, sources)
-            found = Sums()
-            for each in sources:
-                found.add(module.sums(node, each))
-            module.attr(node, "bias").copy_(mean - found.moments()[0])
 
     def is_fitted(self, node: Node) -> bool:
         """Whether a contraction of the original is, in a pruned net, to what its results were: the last ones

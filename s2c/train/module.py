@@ -207,13 +207,15 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         batches: Sequence[Sequence[Tensor]],
         wanted: Moments | None = None,
         refit: Callable[[Node, Sequence[Tensor]], None] | None = None,
+        ends: Sequence[Node] = (),
     ) -> None:
         """Puts a Norm into each normalisable contraction: evaluated, the net computes what it did before.
 
         wanted: mean (with bias) and variance that a node's results are to have instead, as before pruning.
         Each contraction is measured behind those before it, which are corrected already; all batches pass
         node by node, so that nothing is computed twice. refit: is given each contraction and its inputs, by
-        batch, before that, and may change its weights.
+        batch, before that, and may change its weights. ends: contractions that are treated alike but for a
+        Norm; their bias brings them to the wanted mean.
         """
         self.eval()
         targets = dict.fromkeys(self.normalisable())
@@ -221,10 +223,12 @@ class GraphModule(nn.Module):  # type: ignore[misc]
             node: [batch[index] for batch in batches] for index, node in enumerate(self.graph.inputs)
         }
         with torch.no_grad():
-            for node, done in lifetimes(tuple(targets)):
+            for node, done in lifetimes((*targets, *ends)):
+                if refit is not None and (node in targets or node in ends):
+                    refit(node, known[node.inputs[0]])
+                if node in ends and wanted is not None:
+                    self.shift(node, known[node.inputs[0]], wanted[node][0])
                 if node in targets:
-                    if refit is not None:
-                        refit(node, known[node.inputs[0]])
                     known[node] = self.matched(node, known[node.inputs[0]], (wanted or {}).get(node))
                 elif node not in known:
                     known[node] = [
@@ -242,6 +246,13 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         norm = matched(sums, self.attr(node, "bias"), goal)
         self.norms[str(self.index[node])] = norm
         return [self.normalised(node, norm, each) for each in sums]
+
+    def shift(self, node: Node, inputs: Sequence[Tensor], mean: Tensor) -> None:
+        """Brings a contraction's results to a mean by its bias."""
+        found = Sums()
+        for each in inputs:
+            found.add(self.sums(node, each))
+        self.attr(node, "bias").copy_(mean - found.moments()[0])
 
     # back
 
