@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from channel_nets import NETS
+from channel_nets import NETS, Builder
 
 from s2c import oracle
 from s2c.channels import find_channels
 from s2c.importance import is_read
-from s2c.ir import Graph
+from s2c.ir import Graph, Type, input_node
 from s2c.passes.prune_channels import prune_channels
 
 torch = pytest.importorskip("torch")
@@ -78,7 +78,7 @@ def test_inputs_that_do_not_vary() -> None:
 
 @pytest.mark.parametrize("outputs", [2, 200])
 def test_many_units_leave_in_few_steps(outputs: int) -> None:
-    """Two that tell the same have by far the largest weights: one leaves early, the other last."""
+    """Two of large weights tell the same: one leaves early, the other, which then counts twice, last."""
     source = np.random.default_rng(0)
     units = 2 * STEPS + 1
     rows = source.normal(size=(3 * units, units))
@@ -163,3 +163,16 @@ def test_the_last_layer_is_fitted() -> None:
     assert judge.loss(without[1]) < 1e-4 < judge.loss(without[0])
     fitted = judge.corrected(without[1]).to_graph().outputs[0].attrs["weight"]
     assert fitted[:, 2] == pytest.approx(last.attrs["weight"][:, 2:4].sum(axis=1), rel=0.02)
+
+
+def test_a_bias_that_layers_share_stays() -> None:
+    """Else fitting one of two last layers would shift the other."""
+    x = input_node("x", Type((1, 6), "f32"))
+    b = Builder(np.random.default_rng(0))
+    bias = np.zeros(3, np.float32)
+    hidden = b.relu(b.dense(x, 8))
+    graph = Graph((x,), tuple(b.dense(hidden, 3, bias=bias) for _ in range(2)))
+    samples = make_samples(graph, [np.random.default_rng(0).normal(size=(100, 6))], None, "distillation")
+    judge = Judge(graph, samples, 0)
+    assert not any(judge.is_fitted(each) for each in graph.outputs)
+    assert judge.is_fitted(graph.outputs[0].inputs[0].inputs[0])

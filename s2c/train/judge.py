@@ -103,12 +103,15 @@ class Judge:
 
     def is_fitted(self, node: Node) -> bool:
         """Whether a contraction of the original is, in a pruned net, to what its results were: the last ones
-        only on many more rows than weights of an output, since these samples judge them, too."""
+        only on many more rows than weights of an output, since these samples judge them, too, and where no
+        other layer has their arrays."""
         if node not in self.results or node in self.normalised:
             return node in self.results
         rows = sum(map(len, self.results[node]))
-        shared = [each for each in self.nodes if each.attrs["weight"] is node.attrs["weight"]]
-        return len(shared) == 1 and rows >= ENOUGH * node.attrs["weight"][0].size
+        arrays = [each.attrs[name] for each in self.nodes for name in ("weight", "bias")]
+        own = [node.attrs[name] for name in ("weight", "bias")]
+        is_alone = all(sum(each is array for each in arrays) == 1 for array in own)
+        return is_alone and rows >= ENOUGH * node.attrs["weight"][0].size
 
     def deviations(self) -> dict[Node, np.ndarray]:
         """The standard deviation of each contraction's results, by channel."""
