@@ -193,3 +193,15 @@ def test_latencies(text: str, microseconds: float) -> None:
 def test_lists() -> None:
     assert parse_list("flip, shift,") == ("flip", "shift")
     assert parse_list(None) == ()
+
+
+def test_the_default_importance_is_part_of_a_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a run that an older s2c began would go on with channels chosen otherwise."""
+    model = tmp_path / "net.tflite"
+    model.write_bytes(b"net")
+    request = make_request(model, "host")
+    plain, named = (Recipe(request, ("width", 0.5), each) for each in (None, "taylor"))
+    before = plain.digest(), named.digest()
+    monkeypatch.setattr("s2c.adapt.recipe.DEFAULT_METHOD", "l1")
+    assert plain.digest() != before[0]
+    assert named.digest() == before[1]

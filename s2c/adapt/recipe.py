@@ -67,7 +67,7 @@ class Recipe:
             hasher.update(file_digest(path).encode())
         flags = (
             self.budget,
-            self.importance,
+            self.importance or (DEFAULT_METHOD, WITHOUT_DATA),
             len(self.data),
             len(self.test),
             self.task,
