@@ -16,7 +16,7 @@ from s2c.errors import NOT_INSTALLED, CompileError, Problem, error
 from s2c.importance import METHODS
 from s2c.readers import self_contained
 
-# The best after retraining on ResNet-20 and resnet8 at half of the MACs: see RATIONALE.md.
+# The least held loss after retraining, of ResNet-20 and resnet8 at half of the MACs: see RATIONALE.md.
 DEFAULT_METHOD = "reconstruction"
 WITHOUT_DATA = "l2"
 FROM_DATA = ("batchnorm", "taylor", "contribution", "reconstruction")
